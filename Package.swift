@@ -1,0 +1,73 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target of ours: Swift 6 mode, unsafe code marked, imports internal unless said, no warning.
+let ours: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A room of the house. What it may import is exactly what is named here: see README, "The rooms".
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: ours)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: ours)
+}
+
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "apiary",
+    products: [
+        .executable(name: "apiary", targets: ["apiary"]),
+        .executable(name: "apiary-loader", targets: ["apiary-loader"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CLibbpf", pkgConfig: "libbpf"),
+        .systemLibrary(name: "CMicrohttpd", pkgConfig: "libmicrohttpd"),
+        .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls"),
+        .target(
+            name: "Assets", cSettings: [.unsafeFlags(["-std=gnu23", "-Wno-c23-extensions"])]),
+
+        room("Linux", ["CLinux"]),
+        room("JSON"),
+        room("Problems"),
+        room("BTF", ["JSON"]),
+        room("BPF", ["CLibbpf", "Linux", "BTF"]),
+        room("Loading", ["Linux", "JSON"]),
+        room("ObjectLoader", ["CLibbpf", "BPF", "BTF", "Loading", "Linux", "JSON"]),
+        room("Events", ["BPF", "BTF", "JSON", "Linux"]),
+        room("Registry", [grdb, "Problems", "Assets", "JSON"]),
+        room(
+            "ControlPlane",
+            ["Registry", "Events", "Loading", "BPF", "BTF", "Problems", "JSON", "Linux", log]),
+        room("HTTP", ["CMicrohttpd", "CGnuTLS", "Linux"]),
+        room(
+            "API",
+            ["HTTP", "ControlPlane", "Events", "BTF", "Problems", "JSON", "Linux", "Assets", log]),
+        .executableTarget(
+            name: "apiary",
+            dependencies: [
+                "API", "HTTP", "ControlPlane", "Linux", "JSON", "Problems", arguments, log, yams,
+            ],
+            swiftSettings: ours),
+        .executableTarget(
+            name: "apiary-loader", dependencies: ["ObjectLoader"], swiftSettings: ours),
+    ],
+    cLanguageStandard: .gnu17
+)

@@ -1,0 +1,45 @@
+// What Swift needs of libbpf and of bpf(2), and the few things that it cannot import:
+// the variadic syscall(2), and loads and stores with an order on memory shared with the kernel.
+#pragma once
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/perf_event.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/// bpf(2): the result, or -1 with errno set.
+static inline int apiary_bpf(int command, union bpf_attr *attributes, unsigned int size) {
+    return (int)syscall(__NR_bpf, command, attributes, size);
+}
+
+/// perf_event_open(2): a descriptor, or -1 with errno set.
+static inline int apiary_perf_event_open(struct perf_event_attr *attributes, int pid, int cpu,
+                                         int group, unsigned long flags) {
+    return (int)syscall(__NR_perf_event_open, attributes, pid, cpu, group, flags);
+}
+
+static inline int apiary_perf_event_set_bpf(int event, int program) {
+    return ioctl(event, PERF_EVENT_IOC_SET_BPF, program);
+}
+
+static inline int apiary_perf_event_enable(int event) {
+    return ioctl(event, PERF_EVENT_IOC_ENABLE, 0);
+}
+
+static inline uint64_t apiary_load_acquire_u64(const uint64_t *address) {
+    return __atomic_load_n(address, __ATOMIC_ACQUIRE);
+}
+
+static inline uint32_t apiary_load_acquire_u32(const uint32_t *address) {
+    return __atomic_load_n(address, __ATOMIC_ACQUIRE);
+}
+
+static inline void apiary_store_release_u64(uint64_t *address, uint64_t value) {
+    __atomic_store_n(address, value, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,30 @@
+// What Swift's Glibc module lacks: headers it leaves out, and what hides behind _GNU_SOURCE.
+#pragma once
+#include <linux/memfd.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/// struct ucred of unix(7).
+struct apiary_ucred {
+    int32_t pid;
+    uint32_t uid;
+    uint32_t gid;
+};
+
+/// memfd_create(2): a descriptor, or -1 with errno set.
+static inline int apiary_memfd_create(const char *name, unsigned int flags) {
+    return (int)syscall(SYS_memfd_create, name, flags);
+}
+
+static inline int apiary_set_thread_name(const char *name) {
+    return prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+/// fcntl(2) F_ADD_SEALS with shrink, grow and write sealed: linux/fcntl.h's numbers.
+enum { APIARY_F_ADD_SEALS = 1033, APIARY_SEAL_ALL = 0x0002 | 0x0004 | 0x0008 };

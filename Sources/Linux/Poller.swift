@@ -1,0 +1,59 @@
+internal import CLinux
+internal import Glibc
+
+/// epoll(7): waits for many descriptors on one thread. Level-triggered.
+public final class Poller: Sendable {
+    private let descriptor: FileDescriptor
+
+    public init() throws(Errno) {
+        descriptor = FileDescriptor(owning: try check(epoll_create1(Int32(EPOLL_CLOEXEC))))
+    }
+
+    /// Adds a descriptor for reading; `tag` comes back from `wait`. The descriptor stays the
+    /// caller's, who removes it before closing it.
+    public func add(_ raw: Int32, tag: UInt64) throws(Errno) {
+        var event = unsafe epoll_event(
+            events: EPOLLIN.rawValue, data: epoll_data_t(u64: tag))
+        try check(unsafe epoll_ctl(descriptor.raw, EPOLL_CTL_ADD, raw, &event))
+    }
+
+    public func remove(_ raw: Int32) throws(Errno) {
+        try check(epoll_ctl(descriptor.raw, EPOLL_CTL_DEL, raw, nil))
+    }
+
+    /// The tags of what became readable, at most 64; empty after `timeoutMilliseconds`, -1: never.
+    public func wait(timeoutMilliseconds: Int32) throws(Errno) -> [UInt64] {
+        var events = unsafe [epoll_event](repeating: epoll_event(), count: 64)
+        let count = unsafe epoll_wait(descriptor.raw, &events, 64, timeoutMilliseconds)
+        if count < 0 {
+            let failure = Errno.current
+            if failure == .eintr { return [] }
+            throw failure
+        }
+        return unsafe events.prefix(Int(count)).map { unsafe $0.data.u64 }
+    }
+}
+
+/// eventfd(2): wakes a thread that waits in a `Poller`, from any thread.
+public final class Wakeup: Sendable {
+    private let descriptor: FileDescriptor
+
+    public init() throws(Errno) {
+        descriptor = FileDescriptor(
+            owning: try check(eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))))
+    }
+
+    public var raw: Int32 { descriptor.raw }
+
+    public func signal() {
+        var one: UInt64 = 1
+        // SAFETY: eight bytes of a local; a full counter (EAGAIN) is awake already.
+        _ = unsafe Glibc.write(descriptor.raw, &one, 8)
+    }
+
+    /// Takes the wake-up, so that the descriptor is quiet again.
+    public func clear() {
+        var count: UInt64 = 0
+        _ = unsafe Glibc.read(descriptor.raw, &count, 8)
+    }
+}

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Installs what Apiary needs to be built, run and tested on Debian 12/13 or Ubuntu 24.04.
+# Does nothing, quickly and without the network, when everything is there. Needs root only when it
+# has something to install. Usage: scripts/setup.sh [bench]
+set -euo pipefail
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+# Each row: what must exist, and the Debian package that brings it.
+required=(
+    "command:curl curl"
+    "command:jq jq"
+    "command:ip iproute2"
+    "command:pkg-config pkg-config"
+    "pkg:libbpf>=1.3 libbpf-dev"
+    "pkg:libelf libelf-dev"
+    "pkg:libmicrohttpd libmicrohttpd-dev"
+    "pkg:gnutls libgnutls28-dev"
+    "pkg:sqlite3 libsqlite3-dev"
+    "pkg:zlib zlib1g-dev"
+    "file:/usr/include/linux/bpf.h linux-libc-dev"
+)
+# bpftool is a test's and the benchmarks' peer; its name is the same on Debian, not on Ubuntu.
+if [ -r /etc/os-release ] && grep -q '^ID=ubuntu' /etc/os-release; then
+    required+=("command:bpftool linux-tools-common")
+else
+    required+=("command:bpftool bpftool")
+fi
+if [ "${1:-}" = bench ]; then
+    required+=("command:bpftrace bpftrace" "command:wrk wrk" "command:gcc gcc")
+fi
+
+present() {
+    case "$1" in
+        command:*) PATH="$PATH:/usr/sbin:/sbin" command -v "${1#command:}" >/dev/null ;;
+        file:*) [ -e "${1#file:}" ] ;;
+        pkg:*'>='*)
+            local spec="${1#pkg:}"
+            command -v pkg-config >/dev/null \
+                && pkg-config --atleast-version="${spec#*>=}" "${spec%%>=*}" 2>/dev/null
+            ;;
+        pkg:*) command -v pkg-config >/dev/null && pkg-config --exists "${1#pkg:}" 2>/dev/null ;;
+    esac
+}
+
+missing=()
+for row in "${required[@]}"; do
+    present "${row% *}" || missing+=("${row##* }")
+done
+
+if ! command -v swift >/dev/null; then
+    say "Swift 6.3 or later is needed and is not on PATH: see https://www.swift.org/install/linux"
+    exit 1
+fi
+if [ "${#missing[@]}" -eq 0 ]; then
+    exit 0
+fi
+if ! command -v apt-get >/dev/null; then
+    say "missing: ${missing[*]}; this machine has no apt-get, install them by hand"
+    exit 1
+fi
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    as_root=(sudo)
+fi
+
+say "installing ${missing[*]}"
+backports=()
+if grep -q '^VERSION_CODENAME=bookworm' /etc/os-release; then
+    # Debian 12 has libbpf 1.1; 1.4 and its bpftool are in backports. Backports rank below the
+    # release unless asked for by name, so adding the source changes nothing else on the machine.
+    if ! grep -rqs 'bookworm-backports' /etc/apt/sources.list /etc/apt/sources.list.d; then
+        say "adding /etc/apt/sources.list.d/bookworm-backports.list, for libbpf >= 1.3"
+        "${as_root[@]}" sh -c 'echo "deb http://deb.debian.org/debian bookworm-backports main" \
+            > /etc/apt/sources.list.d/bookworm-backports.list'
+    fi
+    for package in "${missing[@]}"; do
+        case "$package" in libbpf-dev | bpftool) backports+=("$package/bookworm-backports") ;; esac
+    done
+    if [[ " ${backports[*]-} " == *libbpf-dev* ]]; then
+        backports+=("libbpf1/bookworm-backports")
+    fi
+fi
+packages=()
+for package in "${missing[@]}"; do
+    if [[ " ${backports[*]-} " == *" $package/"* ]]; then continue; fi
+    packages+=("$package")
+done
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get -qq -o Dpkg::Use-Pty=0 update >&2
+"${as_root[@]}" apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install \
+    "${packages[@]}" ${backports[@]+"${backports[@]}"} >&2
+
+for row in "${required[@]}"; do
+    if ! present "${row% *}"; then
+        say "after installing, ${row% *} is still missing (package ${row##* })"
+        exit 1
+    fi
+done
+say "done"
