@@ -5,7 +5,7 @@ public import Linux
 public struct LinkInfo: Sendable {
     /// The kernel's id, reused after the link is gone: never a name.
     public let id: UInt32
-    /// bpftool's name: `perf_event`, `raw_tracepoint`, `tracing`, `uprobe_multi`, …
+    /// bpftool's name: `perf_event`, `raw_tracepoint` (tp_btf too), `tracing`, `uprobe_multi`, …
     public let typeName: String
     public let programID: UInt32
 
@@ -72,7 +72,7 @@ public final class Link: Sendable {
     }
 
     /// Pins the link at `path` in a bpffs: from now on it outlives this process.
-    /// - Throws: `EEXIST`; `EINVAL` where `path` is in no bpffs; `EPERM` for a name with a dot;
+    /// - Throws: `EEXIST`; `EPERM` where `path` is in no bpffs, and for a name with a dot;
     ///   `EOPNOTSUPP` where `isPinnable` is false.
     public func pin(_ path: String) throws(BPFError) {
         try requireLink("bpf_obj_pin")

@@ -24,7 +24,7 @@ extension Map {
             unsafe [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
                 // SAFETY: the kernel writes lookupBytes on success and nothing else.
                 result = unsafe bpf_map_lookup_elem(
-                    descriptor.raw, key.baseAddress, buffer.baseAddress)
+                    descriptor.raw, address(key), buffer.baseAddress)
                 count = result == 0 ? capacity : 0
             }
         }
@@ -40,7 +40,7 @@ extension Map {
         requireRoom(value.count)
         let result = unsafe key.withUnsafeBufferPointer { key in
             unsafe value.withUnsafeMutableBufferPointer { value in
-                unsafe bpf_map_lookup_elem(descriptor.raw, key.baseAddress, value.baseAddress)
+                unsafe bpf_map_lookup_elem(descriptor.raw, address(key), value.baseAddress)
             }
         }
         return try found("bpf_map_lookup_elem", result)
@@ -58,7 +58,7 @@ extension Map {
         let result = unsafe key.withUnsafeBufferPointer { key in
             unsafe value.withUnsafeBufferPointer { value in
                 unsafe bpf_map_update_elem(
-                    descriptor.raw, key.baseAddress, value.baseAddress, mode.rawValue)
+                    descriptor.raw, address(key), value.baseAddress, mode.rawValue)
             }
         }
         try check("bpf_map_update_elem", result)
@@ -118,10 +118,15 @@ extension Map {
         let result = unsafe key.withUnsafeBufferPointer { key in
             unsafe value.withUnsafeMutableBufferPointer { value in
                 unsafe bpf_map_lookup_and_delete_elem(
-                    descriptor.raw, key.baseAddress, value.baseAddress)
+                    descriptor.raw, address(key), value.baseAddress)
             }
         }
         return try found("bpf_map_lookup_and_delete_elem", result)
+    }
+
+    /// Maps without keys want NULL, and an empty span may have an address.
+    private func address(_ key: UnsafeBufferPointer<UInt8>) -> UnsafePointer<UInt8>? {
+        key.isEmpty ? nil : key.baseAddress
     }
 
     private func found(_ call: StaticString, _ result: Int32) throws(BPFError) -> Bool {

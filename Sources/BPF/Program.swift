@@ -87,7 +87,7 @@ public final class Program: Sendable {
     }
 
     /// Pins the program at `path` in a bpffs.
-    /// - Throws: `EEXIST`; `EINVAL` where `path` is in no bpffs; `EPERM` for a name with a dot.
+    /// - Throws: `EEXIST`; `EPERM` where `path` is in no bpffs, and for a name with a dot.
     public func pin(_ path: String) throws(BPFError) {
         try check("bpf_obj_pin", unsafe bpf_obj_pin(descriptor.raw, path))
     }
