@@ -71,6 +71,10 @@ let package = Package(
             swiftSettings: ours),
         .executableTarget(
             name: "apiary-loader", dependencies: ["ObjectLoader"], swiftSettings: ours),
+        tests("LinuxTests", ["Linux"]),
+        .testTarget(
+            name: "KernelTests", dependencies: ["BPF", "BTF", "Linux"], exclude: ["Objects"],
+            swiftSettings: ours),
     ],
     cLanguageStandard: .gnu17
 )
