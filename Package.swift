@@ -68,6 +68,7 @@ let package = Package(
             swiftSettings: ours),
         .executableTarget(
             name: "apiary-loader", dependencies: ["ObjectLoader"], swiftSettings: ours),
+        .executableTarget(name: "apiary-generate", dependencies: [yams], swiftSettings: ours),
     ],
     cLanguageStandard: .gnu17
 )
