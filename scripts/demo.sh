@@ -28,20 +28,25 @@ fi
 directory=$(mktemp -d /tmp/apiary-demo.XXXXXX)
 socket=$directory/run/apiary.sock
 bpffs=
+upload=(-sS --fail-with-body --unix-socket "$socket" -T "$object"
+    "http://localhost/v1/programs/execsnoop?attach=auto")
+follow=(-sSN --unix-socket "$socket"
+    "http://localhost/v1/events?program=execsnoop&records=events")
+delete=(-sS --fail-with-body --unix-socket "$socket" -X DELETE
+    "http://localhost/v1/programs/execsnoop")
 daemon=
 stream=
 timer=
 loaded=
 tracefs=
 
-# The command as a reader can repeat it, then the command.
-curl_line() {
+# Shows the curl command as a reader can repeat it.
+show() {
     local word line=curl
     for word in "$@"; do
         case $word in *[!A-Za-z0-9_./:=-]*) line="$line '$word'" ;; *) line="$line $word" ;; esac
     done
     printf '%s\n' "$line" >&2
-    curl "$@"
 }
 
 is_running() { [ -n "$1" ] && kill -0 "$1" 2>/dev/null; }
@@ -73,8 +78,8 @@ clean_up() {
     if is_running "$daemon"; then
         if [ -n "$loaded" ]; then
             say "detaching and unloading"
-            curl_line -sS --fail-with-body --max-time 30 --unix-socket "$socket" -X DELETE \
-                "http://localhost/v1/programs/execsnoop" >&2 || status=1
+            show "${delete[@]}"
+            curl "${delete[@]}" >&2 || status=1
         fi
         kill -TERM "$daemon"
         await_end "$daemon" 15
@@ -126,16 +131,16 @@ if [ -z "$ready" ]; then
     refuse "the daemon did not become ready"
 fi
 
-curl_line -sS --fail-with-body -o "$directory/answer" --unix-socket "$socket" -T "$object" \
-    "http://localhost/v1/programs/execsnoop?attach=auto" || {
+show "${upload[@]}"
+if ! curl "${upload[@]}" >"$directory/answer"; then
     cat "$directory/answer" >&2
     refuse "the upload was refused"
-}
+fi
 loaded=yes
 
 say "every program that starts on this host is an event now${seconds:+, for $seconds s}; end: Ctrl-C"
-curl_line -sSN --unix-socket "$socket" \
-    "http://localhost/v1/events?program=execsnoop&records=events" &
+show "${follow[@]}"
+curl "${follow[@]}" &
 stream=$!
 if [ -n "$seconds" ]; then
     sleep "$seconds" &
