@@ -75,6 +75,7 @@ let package = Package(
         .testTarget(
             name: "KernelTests", dependencies: ["BPF", "BTF", "Linux"], exclude: ["Objects"],
             swiftSettings: ours),
+        .executableTarget(name: "apiary-generate", dependencies: [yams], swiftSettings: ours),
     ],
     cLanguageStandard: .gnu17
 )
