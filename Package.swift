@@ -68,6 +68,8 @@ let package = Package(
             swiftSettings: ours),
         .executableTarget(
             name: "apiary-loader", dependencies: ["ObjectLoader"], swiftSettings: ours),
+        tests("LoadingTests", ["Loading", "ObjectLoader", "JSON", "Linux"]),
+        tests("KernelTests", ["Loading", "BPF", "BTF", "JSON", "Linux", "CLibbpf"]),
     ],
     cLanguageStandard: .gnu17
 )
