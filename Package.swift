@@ -69,7 +69,9 @@ let package = Package(
         .executableTarget(
             name: "apiary-loader", dependencies: ["ObjectLoader"], swiftSettings: ours),
         tests("LoadingTests", ["Loading", "ObjectLoader", "JSON", "Linux"]),
-        tests("KernelTests", ["Loading", "BPF", "BTF", "JSON", "Linux", "CLibbpf"]),
+        .testTarget(
+            name: "KernelTests", dependencies: ["Loading", "BPF", "BTF", "JSON", "Linux", "CLibbpf"],
+            exclude: ["Objects"], swiftSettings: ours),
     ],
     cLanguageStandard: .gnu17
 )

@@ -29,7 +29,8 @@ enum LoaderRig {
     }
 
     static func object(_ name: String) throws -> MemoryFile {
-        try MemoryFile(name, holding: bytes(name).span)
+        let bytes = try bytes(name)
+        return try MemoryFile(name, holding: bytes.span)
     }
 
     /// The bytes of a bundled object.
@@ -52,12 +53,17 @@ final class PrivateBPFFS {
     let pins: String
 
     init() throws {
-        path = "/tmp/loader-bpffs-\(UInt64.random(in: 0...(.max)))"
+        let path = "/tmp/loader-bpffs-\(UInt64.random(in: 0...(.max)))"
+        try Self.mount(path)
+        self.path = path
         pins = path + "/load"
+        try FileSystem.makeDirectory(path + "/load")
+    }
+
+    private static func mount(_ path: String) throws {
         try FileSystem.makeDirectory(path)
         do {
             try FileSystem.mount("bpf", at: path)
-            try FileSystem.makeDirectory(pins)
         } catch {
             try FileSystem.removeDirectory(path)
             throw error
@@ -65,7 +71,7 @@ final class PrivateBPFFS {
     }
 
     deinit {
-        _ = unsafe umount2(path, Int32(MNT_DETACH.rawValue))
+        _ = unsafe umount2(path, Int32(MNT_DETACH))
         // What is left in /tmp then is seen by the next reader of /tmp.
         try? FileSystem.removeDirectory(path)
     }
@@ -87,23 +93,23 @@ final class PrivateBPFFS {
 
 /// A pinned map or program, opened again by another process than the one that made it.
 final class Reopened {
-    private let descriptor: FileDescriptor
+    private let raw: Int32
 
-    init(_ path: String) throws {
-        descriptor = FileDescriptor(owning: try check(unsafe bpf_obj_get(path)))
-    }
+    init(_ path: String) throws { raw = try check(unsafe bpf_obj_get(path)) }
+
+    deinit { close(raw) }
 
     func mapInformation() throws -> bpf_map_info {
         var information = bpf_map_info()
         var length = UInt32(MemoryLayout<bpf_map_info>.size)
-        try check(unsafe bpf_map_get_info_by_fd(descriptor.raw, &information, &length))
+        try check(unsafe bpf_map_get_info_by_fd(raw, &information, &length))
         return information
     }
 
     func programInformation() throws -> bpf_prog_info {
         var information = bpf_prog_info()
         var length = UInt32(MemoryLayout<bpf_prog_info>.size)
-        try check(unsafe bpf_prog_get_info_by_fd(descriptor.raw, &information, &length))
+        try check(unsafe bpf_prog_get_info_by_fd(raw, &information, &length))
         return information
     }
 
@@ -111,7 +117,7 @@ final class Reopened {
     func value() throws -> [UInt8] {
         var key: UInt32 = 0
         var value = [UInt8](repeating: 0, count: Int(try mapInformation().value_size))
-        try check(unsafe bpf_map_lookup_elem(descriptor.raw, &key, &value))
+        try check(unsafe bpf_map_lookup_elem(raw, &key, &value))
         return value
     }
 }
