@@ -193,6 +193,17 @@ import Testing
         #expect(try #require(full.functions[0].verifierLog).contains("processed "))
     }
 
+    @Test func `a USDT object loads with the maps that libbpf adds`() throws {
+        let report = try load("usdt")
+        #expect(report.functions[0].type == "kprobe")
+        // 0, or BPF_TRACE_UPROBE_MULTI (48) where the kernel has it: libbpf's choice is recorded.
+        #expect([0, 48].contains(report.functions[0].expectedAttachType))
+        let names = report.maps.map(\.name)
+        #expect(names.contains("__bpf_usdt_specs"))
+        #expect(names.contains(".kconfig"))
+        #expect(!report.globals.contains { $0.section == ".kconfig" })
+    }
+
     @Test func `the bundled execsnoop loads`() throws {
         let report = try LoaderRig.loader.load(LoaderRig.bundled("execsnoop"), volume.request())
         #expect(

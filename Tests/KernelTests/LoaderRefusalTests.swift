@@ -22,9 +22,9 @@ import Testing
     }
 
     @Test(arguments: [
-        ("refused_loop", "endless", "loop"),
+        ("refused_loop", "endless", "infinite loop detected"),
         ("refused_null", "careless", "map_value_or_null"),
-        ("refused_range", "beyond", "outside of the allowed memory range"),
+        ("refused_range", "beyond", "unbounded memory access"),
     ])
     func `the verifier's last useful line and the function are told`(
         name: String, function: String, words: String
