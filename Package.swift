@@ -72,11 +72,13 @@ let package = Package(
             swiftSettings: ours),
         .executableTarget(
             name: "apiary-loader", dependencies: ["ObjectLoader"], swiftSettings: ours),
-        tests("LinuxTests", ["Linux"]),
-        .testTarget(
-            name: "KernelTests", dependencies: ["BPF", "BTF", "Linux"], exclude: ["Objects"],
-            swiftSettings: ours),
         .executableTarget(name: "apiary-generate", dependencies: [yams], swiftSettings: ours),
+        tests("LinuxTests", ["Linux"]),
+        tests("LoadingTests", ["Loading", "ObjectLoader", "JSON", "Linux"]),
+        .testTarget(
+            name: "KernelTests",
+            dependencies: ["Loading", "BPF", "BTF", "JSON", "Linux", "CLibbpf"],
+            exclude: ["Objects"], swiftSettings: ours),
     ],
     cLanguageStandard: .gnu17
 )
