@@ -23,7 +23,7 @@ public struct HostFacts: Sendable {
     public let tracefs: String?
     /// Whether /sys/fs/bpf is a bpffs.
     public let isBPFFSMounted: Bool
-    /// `1.4.6`.
+    /// Major and minor, `1.4`: the library does not tell more.
     public let libbpfVersion: String
     /// RLIMIT_MEMLOCK, which counts for BPF before 5.11; nil: unlimited.
     public let lockedMemoryLimitBytes: Int?

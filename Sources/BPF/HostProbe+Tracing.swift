@@ -33,7 +33,8 @@ extension HostProbe {
         }
         let entry = single("kprobe", isReturn: false)
         let exit = single("kretprobe", isReturn: true)
-        let multi = row("kprobe_multi", needs: "kernel 5.18, CONFIG_FPROBE") { () throws(BPFError) in
+        let multiNeeds = "kernel 5.18, CONFIG_FPROBE"
+        let multi = row("kprobe_multi", needs: multiNeeds) { () throws(BPFError) in
             try attach(
                 TinyProgram(type: .kprobe, attachType: .traceKprobeMulti),
                 .kprobeMulti(symbols: [quietFunction], isReturn: false))
@@ -66,7 +67,8 @@ extension HostProbe {
         }
         let entry = single("uprobe", isReturn: false)
         let exit = single("uretprobe", isReturn: true)
-        let multi = row("uprobe_multi", needs: "kernel 6.6, CONFIG_UPROBES") { () throws(BPFError) in
+        let multiNeeds = "kernel 6.6, CONFIG_UPROBES"
+        let multi = row("uprobe_multi", needs: multiNeeds) { () throws(BPFError) in
             try attach(
                 TinyProgram(type: .kprobe, attachType: .traceUprobeMulti),
                 .uprobeMulti(binary: path, offsets: [64, 128], processID: nil, isReturn: false))
@@ -90,52 +92,69 @@ extension HostProbe {
         ]
     }
 
-    /// The kinds whose target is a type of the kernel's.
-    private static func typed() -> [Ability] {
-        let kernel = "CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_JIT, a kernel with direct calls from ftrace"
-        let rows: [(kind: String, needs: String, ProgramType, AttachType, String, KernelNames.Kind)] = [
-            (
-                "tp_btf", "kernel 5.5, CONFIG_DEBUG_INFO_BTF", .tracing, .traceRawTracepoint,
-                "btf_trace_" + quietTracepoint.name, .typedef
-            ),
-            ("fentry", kernel, .tracing, .traceFentry, quietFunction, .function),
-            ("fexit", kernel, .tracing, .traceFexit, quietFunction, .function),
-            ("fmod_ret", kernel, .tracing, .modifyReturn, "bpf_modify_return_test", .function),
-            (
-                "lsm", "CONFIG_BPF_LSM, bpf in lsm= of the kernel's command line, " + kernel, .lsm,
-                .lsmMac, "bpf_lsm_syslog", .function
-            ),
-            (
-                "iter", "kernel 5.8, CONFIG_DEBUG_INFO_BTF", .tracing, .traceIter,
-                "bpf_iter_task", .function
-            ),
+    /// A kind whose target is a type of the kernel's.
+    private struct Typed {
+        let kind: String
+        let type: ProgramType
+        let attachType: AttachType
+        let target: String
+        let needs: String
+    }
+
+    private static var typedKinds: [Typed] {
+        let calls = "CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_JIT, DYNAMIC_FTRACE_WITH_DIRECT_CALLS"
+        return [
+            Typed(
+                kind: "tp_btf", type: .tracing, attachType: .traceRawTracepoint,
+                target: "btf_trace_" + quietTracepoint.name,
+                needs: "kernel 5.5, CONFIG_DEBUG_INFO_BTF"),
+            Typed(
+                kind: "fentry", type: .tracing, attachType: .traceFentry, target: quietFunction,
+                needs: "kernel 5.5, " + calls),
+            Typed(
+                kind: "fexit", type: .tracing, attachType: .traceFexit, target: quietFunction,
+                needs: "kernel 5.5, " + calls),
+            Typed(
+                kind: "fmod_ret", type: .tracing, attachType: .modifyReturn,
+                target: "bpf_modify_return_test", needs: "kernel 5.7, " + calls),
+            Typed(
+                kind: "lsm", type: .lsm, attachType: .lsmMac, target: "bpf_lsm_syslog",
+                needs: "kernel 5.7, CONFIG_BPF_LSM, bpf in the kernel's lsm= option, " + calls),
+            Typed(
+                kind: "iter", type: .tracing, attachType: .traceIter, target: "bpf_iter_task",
+                needs: "kernel 5.8, CONFIG_DEBUG_INFO_BTF"),
         ]
+    }
+
+    private static func typed() -> [Ability] {
         let names: KernelNames
         do { names = try KernelNames() } catch {
-            return (rows.map { ($0.kind, $0.needs) } + [("struct_ops", "kernel 5.6")]).map {
-                refused($0.0, error, needs: $0.1)
-            }
+            return typedKinds.map { refused($0.kind, error, needs: $0.needs) }
+                + [refused("struct_ops", error, needs: structOpsNeeds), replacement()]
         }
         var abilities: [Ability] = []
-        for (kind, needs, type, attachType, name, nameKind) in rows {
+        for typed in typedKinds {
             let id: UInt32
-            do { id = try names.id(of: name, nameKind) } catch {
-                abilities.append(refused(kind, error, needs: needs))
+            do {
+                id = try names.id(of: typed.target, typed.kind == "tp_btf" ? .typedef : .function)
+            } catch {
+                abilities.append(refused(typed.kind, error, needs: typed.needs))
                 continue
             }
             abilities.append(
-                row(kind, needs: needs) { () throws(BPFError) in
+                row(typed.kind, needs: typed.needs) { () throws(BPFError) in
                     try attach(
-                        TinyProgram(type: type, attachType: attachType, typeID: id),
-                        kind == "iter" ? .iterator(mapID: nil) : .tracing)
+                        TinyProgram(type: typed.type, attachType: typed.attachType, typeID: id),
+                        typed.kind == "iter" ? .iterator(mapID: nil) : .tracing)
                 })
         }
         return abilities + [structOps(names), replacement()]
     }
 
+    private static let structOpsNeeds = "kernel 5.6, CONFIG_BPF_JIT, CONFIG_DEBUG_INFO_BTF"
+
     /// Only loaded, never attached: a slip in attaching struct_ops hangs the kernel (attach.md, T9).
     private static func structOps(_ names: borrowing KernelNames) -> Ability {
-        let needs = "kernel 5.6, CONFIG_BPF_JIT, CONFIG_DEBUG_INFO_BTF"
         do {
             let structure = try names.id(of: "tcp_congestion_ops", .structure)
             let member = try names.member("undo_cwnd", of: structure)
@@ -146,7 +165,7 @@ extension HostProbe {
                 kind: "struct_ops", state: .available, errno: nil,
                 reason: "told by loading a function, attaching is not tried", needs: nil)
         } catch {
-            return refused("struct_ops", error, needs: needs)
+            return refused("struct_ops", error, needs: structOpsNeeds)
         }
     }
 

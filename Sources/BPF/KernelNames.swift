@@ -34,7 +34,9 @@ struct KernelNames: ~Copyable {
 
     /// The index of a structure's member.
     func member(_ name: String, of structure: UInt32) throws(BPFError) -> UInt32 {
-        if let type = unsafe btf__type_by_id(types, structure), let members = unsafe btf_members(type) {
+        if let type = unsafe btf__type_by_id(types, structure),
+            let members = unsafe btf_members(type)
+        {
             for index in 0..<UInt32(unsafe btf_vlen(type)) {
                 let offset = unsafe members[Int(index)].name_off
                 if let text = unsafe btf__name_by_offset(types, offset),
