@@ -1,4 +1,3 @@
-internal import CLibbpf
 internal import Linux
 
 /// What the host says of itself, read when asked.
@@ -39,7 +38,7 @@ public struct HostFacts: Sendable {
             isJITEnabled: number("/proc/sys/net/core/bpf_jit_enable").map { $0 != 0 },
             unprivilegedBPFDisabled: number("/proc/sys/kernel/unprivileged_bpf_disabled"),
             possibleCPUs: PossibleCPUs.count, tracefs: tracefsDirectory,
-            isBPFFSMounted: isBPFFS("/sys/fs/bpf"), libbpfVersion: libraryVersion,
+            isBPFFSMounted: isBPFFS("/sys/fs/bpf"), libbpfVersion: HostProbe.libbpfVersion,
             lockedMemoryLimitBytes: lockedMemoryLimit)
     }
 
@@ -98,12 +97,6 @@ public struct HostFacts: Sendable {
         } catch {
             return false
         }
-    }
-
-    private static var libraryVersion: String {
-        guard let text = unsafe libbpf_version_string() else { return "unknown" }
-        // SAFETY: a constant of the library's; it begins with a "v".
-        return String((unsafe String(cString: text)).drop { $0 == "v" })
     }
 
     private static var lockedMemoryLimit: Int? {

@@ -20,6 +20,13 @@ public enum HostProbe {
         MapType.all.map { MapTrial(type: $0).ability() }
     }
 
+    /// libbpf's major and minor version, `1.4`: the library does not tell more.
+    public static var libbpfVersion: String {
+        guard let text = unsafe libbpf_version_string() else { return "unknown" }
+        // SAFETY: a constant of the library's; it begins with a "v".
+        return String((unsafe String(cString: text)).drop { $0 == "v" })
+    }
+
     /// Runs `attempt` and puts its error into words.
     static func row(
         _ kind: String, needs: String, _ attempt: () throws(BPFError) -> Void
