@@ -69,6 +69,12 @@ let package = Package(
         .executableTarget(
             name: "apiary-loader", dependencies: ["ObjectLoader"], swiftSettings: ours),
         .executableTarget(name: "apiary-generate", dependencies: [yams], swiftSettings: ours),
+
+        .target(
+            name: "TestSupport", dependencies: ["JSON", "Linux", "Problems"],
+            path: "Tests/TestSupport", swiftSettings: ours),
+        tests("ContractTests", ["TestSupport", "JSON", "Problems"]),
+        tests("TidyTests", ["TestSupport", "JSON", "Problems", "Linux", "apiary-generate"]),
     ],
     cLanguageStandard: .gnu17
 )
