@@ -135,8 +135,8 @@ public struct OpenAPIDocument: Sendable {
         of answer: Answer, _ response: JSONValue, _ operation: Operation?
     ) -> [Violation] {
         guard let content = response["content"]?.object, !content.isEmpty else {
-            let size = answer.body.count
-            return size == 0 ? [] : [Violation(.root, "a body of \(size) bytes where there is none")]
+            if answer.body.isEmpty { return [] }
+            return [Violation(.root, "a body of \(answer.body.count) bytes where there is none")]
         }
         let type = answer.mediaType
         guard let schema = content[type]?["schema"] else {

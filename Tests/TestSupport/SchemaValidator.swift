@@ -195,8 +195,8 @@ public final class SchemaValidator: Sendable {
                 return [Violation(pointer, "the pattern \(argument.compact) cannot be compiled")]
             }
             let whole = NSRange(text.startIndex..., in: text)
-            let isMatch = expression.firstMatch(in: text, range: whole) != nil
-            return isMatch ? [] : [Violation(pointer, "\"\(text)\" does not match \(argument.compact)")]
+            if expression.firstMatch(in: text, range: whole) != nil { return [] }
+            return [Violation(pointer, "\"\(text)\" does not match \(argument.compact)")]
         }
     }
 

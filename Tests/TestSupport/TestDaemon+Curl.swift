@@ -43,7 +43,8 @@ extension TestDaemon {
         let answer = Answer(
             status: head.status, headers: head.fields, body: body, curlLine: request.line)
         for violation in contractViolations(of: answer, to: request) {
-            Issue.record("\(answer)\nagainst the contract: \(violation)", sourceLocation: sourceLocation)
+            Issue.record(
+                "\(answer)\nagainst the contract: \(violation)", sourceLocation: sourceLocation)
         }
         return answer
     }

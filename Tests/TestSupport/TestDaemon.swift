@@ -24,14 +24,9 @@ public final class TestDaemon {
     public var bpffs: String { directory + "/bpffs" }
 
     /// Starts it and waits until it is ready.
-    public convenience init(arguments: [String] = [], environment: [String: String] = [:]) throws {
-        try self.init(unstarted: (), arguments: arguments, environment: environment)
-        try start()
-    }
-
-    /// Prepares the directories only; `start()` starts it.
+    /// - Parameter isStarted: false prepares the directories only; `start()` starts it.
     public init(
-        unstarted: Void, arguments: [String] = [], environment: [String: String] = [:]
+        arguments: [String] = [], environment: [String: String] = [:], isStarted: Bool = true
     ) throws {
         self.arguments = arguments
         self.environment = environment
@@ -44,6 +39,7 @@ public final class TestDaemon {
         try TracingFileSystem.mountWhereMissing()
         try FileSystem.mount("bpf", at: bpffs)
         mountedBPFFS = true
+        if isStarted { try start() }
     }
 
     deinit {
@@ -140,7 +136,8 @@ public final class TestDaemon {
 
     private func isReady() -> Bool {
         let arguments = [
-            "-s", "-o", "/dev/null", "--max-time", "5", "-w", "%{http_code}", "--unix-socket", socket,
+            "-s", "-o", "/dev/null", "--max-time", "5", "-w", "%{http_code}", "--unix-socket",
+            socket,
             "http://localhost/v1/ready",
         ]
         do {
@@ -198,8 +195,9 @@ enum TracingFileSystem {
         do {
             try FileSystem.mount("tracefs", at: path)
             print("TestDaemon: mounted tracefs at \(path)")
-        } catch where error == .ebusy {
-            // Another test was quicker.
+        } catch {
+            // Another test was quicker. (`catch where` on a typed error crashes Swift 6.3.1.)
+            if error != .ebusy { throw error }
         }
     }
 }
