@@ -42,8 +42,9 @@ let package = Package(
         .systemLibrary(name: "CMicrohttpd", pkgConfig: "libmicrohttpd"),
         .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls"),
         .target(
-            name: "Assets", cSettings: [.unsafeFlags(["-std=gnu23", "-Wno-c23-extensions"])]),
+            name: "CAssets", cSettings: [.unsafeFlags(["-std=gnu23", "-Wno-c23-extensions"])]),
 
+        room("Assets", ["CAssets"]),
         room("Linux", ["CLinux"]),
         room("JSON"),
         room("Problems"),
@@ -52,22 +53,28 @@ let package = Package(
         room("Loading", ["Linux", "JSON"]),
         room("ObjectLoader", ["CLibbpf", "BPF", "BTF", "Loading", "Linux", "JSON"]),
         room("Events", ["BPF", "BTF", "JSON", "Linux"]),
-        room("Registry", [grdb, "Problems", "Assets", "JSON"]),
+        room("Registry", [grdb, "Assets", "JSON"]),
         room(
             "ControlPlane",
             ["Registry", "Events", "Loading", "BPF", "BTF", "Problems", "JSON", "Linux", log]),
         room("HTTP", ["CMicrohttpd", "CGnuTLS", "Linux"]),
         room(
             "API",
-            ["HTTP", "ControlPlane", "Events", "BTF", "Problems", "JSON", "Linux", "Assets", log]),
+            [
+                "HTTP", "ControlPlane", "Events", "Problems", "JSON", "Linux", "Assets", log,
+            ]),
         .executableTarget(
             name: "apiary",
             dependencies: [
-                "API", "HTTP", "ControlPlane", "Linux", "JSON", "Problems", arguments, log, yams,
+                "API", "HTTP", "ControlPlane", "Loading", "Linux", "Problems", arguments, log, yams,
             ],
             swiftSettings: ours),
         .executableTarget(
             name: "apiary-loader", dependencies: ["ObjectLoader"], swiftSettings: ours),
+        tests("LinuxTests", ["Linux"]),
+        .testTarget(
+            name: "KernelTests", dependencies: ["BPF", "BTF", "Linux"], exclude: ["Objects"],
+            swiftSettings: ours),
         .executableTarget(name: "apiary-generate", dependencies: [yams], swiftSettings: ours),
 
         .target(

@@ -28,3 +28,8 @@ static inline int apiary_set_thread_name(const char *name) {
 
 /// fcntl(2) F_ADD_SEALS with shrink, grow and write sealed: linux/fcntl.h's numbers.
 enum { APIARY_F_ADD_SEALS = 1033, APIARY_SEAL_ALL = 0x0002 | 0x0004 | 0x0008 };
+
+/// prctl(2) with one argument: 0, or -1 with errno set.
+static inline int apiary_prctl(int option, unsigned long argument) {
+    return prctl(option, argument, 0, 0, 0);
+}

@@ -72,6 +72,7 @@ public struct StreamLedger: Sendable {
     public let journaled: UInt64
     public let evicted: UInt64
     public let lostInKernel: UInt64?
+    public let lostInJournal: UInt64
     public let oldestSequence: UInt64
     public let nextSequence: UInt64
     public let retainedBytes: Int
