@@ -80,7 +80,7 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["JSON", "Linux", "Problems"],
             path: "Tests/TestSupport", swiftSettings: ours),
-        tests("ContractTests", ["TestSupport", "JSON", "Problems"]),
+        tests("ContractTests", ["TestSupport", "API", "JSON", "Problems"]),
         tests("TidyTests", ["TestSupport", "JSON", "Problems", "Linux", "apiary-generate"]),
     ],
     cLanguageStandard: .gnu17
