@@ -79,6 +79,12 @@ let package = Package(
             name: "KernelTests",
             dependencies: ["Loading", "BPF", "BTF", "JSON", "Linux", "CLibbpf"],
             exclude: ["Objects"], swiftSettings: ours),
+
+        .target(
+            name: "TestSupport", dependencies: ["JSON", "Linux", "Problems"],
+            path: "Tests/TestSupport", swiftSettings: ours),
+        tests("ContractTests", ["TestSupport", "API", "JSON", "Problems"]),
+        tests("TidyTests", ["TestSupport", "JSON", "Problems", "Linux", "apiary-generate"]),
     ],
     cLanguageStandard: .gnu17
 )

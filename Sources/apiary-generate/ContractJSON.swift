@@ -75,14 +75,13 @@ private func append(_ scalar: Node.Scalar, to json: inout String) throws {
     guard scalar.style == .plain || scalar.style == .any else {
         return appendString(text, to: &json)
     }
-    if ["true", "false", "null"].contains(text) || text.wholeMatch(of: /-?(0|[1-9][0-9]*)/) != nil {
+    let isInteger = text.wholeMatch(of: /-?(0|[1-9][0-9]*)/) != nil
+    if isInteger || ["true", "false", "null"].contains(text) {
         json += text
         return
     }
-    let doubtful = ["yes", "no", "on", "off", "~", ""]
-    if doubtful.contains(text.lowercased()) || text.wholeMatch(of: /[-+]?[0-9.]+(e[-+]?[0-9]+)?/) != nil
-        && Double(text) != nil
-    {
+    let isDoubtful = ["yes", "no", "on", "off", "~", ""].contains(text.lowercased())
+    if isDoubtful || Double(text) != nil {
         throw ContractError(description: "quote the plain scalar `\(text)`")
     }
     appendString(text, to: &json)
