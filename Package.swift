@@ -41,6 +41,7 @@ let package = Package(
         .systemLibrary(name: "CLibbpf", pkgConfig: "libbpf"),
         .systemLibrary(name: "CMicrohttpd", pkgConfig: "libmicrohttpd"),
         .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls"),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
         .target(
             name: "CAssets", cSettings: [.unsafeFlags(["-std=gnu23", "-Wno-c23-extensions"])]),
 
@@ -57,7 +58,7 @@ let package = Package(
         room(
             "ControlPlane",
             ["Registry", "Events", "Loading", "BPF", "BTF", "Problems", "JSON", "Linux", log]),
-        room("HTTP", ["CMicrohttpd", "CGnuTLS", "Linux"]),
+        room("HTTP", ["CMicrohttpd", "CGnuTLS", "CZlib", "Linux"]),
         room(
             "API",
             [
@@ -71,11 +72,13 @@ let package = Package(
             swiftSettings: ours),
         .executableTarget(
             name: "apiary-loader", dependencies: ["ObjectLoader"], swiftSettings: ours),
-        tests("LinuxTests", ["Linux"]),
-        .testTarget(
-            name: "KernelTests", dependencies: ["BPF", "BTF", "Linux"], exclude: ["Objects"],
-            swiftSettings: ours),
         .executableTarget(name: "apiary-generate", dependencies: [yams], swiftSettings: ours),
+        tests("LinuxTests", ["Linux"]),
+        tests("LoadingTests", ["Loading", "ObjectLoader", "JSON", "Linux"]),
+        .testTarget(
+            name: "KernelTests",
+            dependencies: ["Loading", "BPF", "BTF", "JSON", "Linux", "CLibbpf"],
+            exclude: ["Objects"], swiftSettings: ours),
 
         .target(
             name: "TestSupport", dependencies: ["JSON", "Linux", "Problems"],

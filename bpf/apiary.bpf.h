@@ -69,6 +69,15 @@
         apiary_reserved;                                                                          \
     })
 
+/* Copies a whole record from `event` (map value or stack) into `name`; a failure is counted like that
+ * of APIARY_RESERVE.
+ */
+#define APIARY_OUTPUT(name, event)                                                                \
+    do {                                                                                          \
+        if (bpf_ringbuf_output(&(name), (event), sizeof(*(event)), 0))                            \
+            apiary_count_lost(&(name##_lost));                                                    \
+    } while (0)
+
 /* Hands a reserved record over to the readers. */
 #define APIARY_SUBMIT(event) bpf_ringbuf_submit((event), 0)
 

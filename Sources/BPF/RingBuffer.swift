@@ -37,7 +37,7 @@ public final class RingBuffer: @unchecked Sendable {
         guard map.info.flags & (1 << 19) == 0 else {
             throw BPFError("mmap", .eopnotsupp, log: "BPF_F_RB_OVERWRITE")
         }
-        let pageBytes = Int(getpagesize())
+        let pageBytes = PageSize.bytes
         let dataBytes = map.info.maxEntries
         let consumerPage = try unsafe Self.map(
             map.descriptor.raw, pageBytes, PROT_READ | PROT_WRITE, at: 0)

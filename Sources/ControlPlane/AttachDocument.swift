@@ -162,7 +162,7 @@ public struct AttachDocument: Sendable, Hashable {
         }
         guard let kind = AttachKind(rawValue: name) else {
             let known = AttachKind.allCases.map(\.rawValue)
-            let near = NearMatches.of(name, among: known)
+            let near = NearMatches.find(name, among: known)
             throw Problem(
                 .invalidMember,
                 "\"\(name)\" is not a kind that can be attached: " + known.joined(separator: ", ")

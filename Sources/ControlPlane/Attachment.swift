@@ -154,6 +154,19 @@ extension Node {
         }
     }
 
+    private func nearTracepoints(_ category: String, _ name: String) -> [String] {
+        // Where tracefs cannot be listed there is nothing to suggest.
+        do {
+            if try Tracepoints.categories().contains(category) {
+                let names = try Tracepoints.names(category: category)
+                return NearMatches.find(name, among: names).map { "\(category)/\($0)" }
+            }
+            return NearMatches.find(category, among: try Tracepoints.categories())
+        } catch {
+            return []
+        }
+    }
+
     /// The kernel's ENOENT and ESRCH in words of what was asked for, with near matches.
     private func explain(_ error: BPFError, _ document: AttachDocument, while action: String)
         -> Problem
@@ -165,9 +178,7 @@ extension Node {
         case .tracepoint:
             let category = document.category ?? ""
             let name = document.name ?? ""
-            let near = NearMatches.of(name, among: Tracepoints.names(category: category))
-            let groups = NearMatches.of(category, among: Tracepoints.categories())
-            let suggestions = near.map { "\(category)/\($0)" } + (near.isEmpty ? groups : [])
+            let suggestions = nearTracepoints(category, name)
             return Problem(
                 .targetNotFound, "This kernel has no tracepoint \(category)/\(name).",
                 errno: error.errno.name, pointer: "/attach/name",

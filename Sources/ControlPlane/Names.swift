@@ -42,34 +42,3 @@ enum Names {
         }
     }
 }
-
-/// Near matches for a name that was not found, for the hint of a problem.
-enum NearMatches {
-    /// At most three of `names` that differ from `wanted` by few edits or contain it.
-    static func of(_ wanted: String, among names: some Sequence<String>) -> [String] {
-        let limit = max(1, min(3, wanted.utf8.count / 3))
-        let close = names.compactMap { name -> (Int, String)? in
-            let distance = edits(Array(wanted.utf8), Array(name.utf8), limit)
-            if distance <= limit { return (distance, name) }
-            return wanted.utf8.count > 3 && name.contains(wanted) ? (limit + 1, name) : nil
-        }
-        return close.sorted { $0 < $1 }.prefix(3).map(\.1)
-    }
-
-    /// Levenshtein's distance, or more than `limit`.
-    private static func edits(_ one: [UInt8], _ other: [UInt8], _ limit: Int) -> Int {
-        guard abs(one.count - other.count) <= limit else { return limit + 1 }
-        var row = Array(0...other.count)
-        for (index, byte) in one.enumerated() {
-            var diagonal = row[0]
-            row[0] = index + 1
-            for column in other.indices {
-                let above = row[column + 1]
-                row[column + 1] = min(
-                    above + 1, row[column] + 1, diagonal + (byte == other[column] ? 0 : 1))
-                diagonal = above
-            }
-        }
-        return row[other.count]
-    }
-}

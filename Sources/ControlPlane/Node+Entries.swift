@@ -1,5 +1,6 @@
 internal import BPF
 public import JSON
+internal import Loading
 public import Problems
 
 /// How an entry may be written (`bpf_map_update_elem`'s flags).
@@ -33,7 +34,7 @@ extension Node {
         let record = state.withLock { $0.programs[program] }
         guard let record else { throw Problem(.notFound, "There is no program \(program).") }
         guard let loaded = record.loaded?.maps[name] else {
-            let near = NearMatches.of(
+            let near = NearMatches.find(
                 name, among: record.loaded.map { Array($0.maps.keys) } ?? [])
             throw Problem(
                 .notFound, "Program \(program) has no map \(name).",

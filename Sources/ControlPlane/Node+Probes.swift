@@ -247,7 +247,7 @@ extension Node {
                 pointer: "/program")
         }
         guard let found = loaded.report.functions.first(where: { $0.name == function }) else {
-            let near = NearMatches.of(function, among: loaded.report.functions.map(\.name))
+            let near = NearMatches.find(function, among: loaded.report.functions.map(\.name))
             throw Problem(
                 .notFound, "Program \(program) has no function \(function).", pointer: "/function",
                 hint: near.isEmpty ? nil : "It has " + near.joined(separator: ", ") + ".")

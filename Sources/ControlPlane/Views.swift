@@ -125,7 +125,10 @@ extension Node {
     func report(of row: ProgramRow) -> LoadReport {
         let document: JSONValue
         do { document = try JSONValue.parse(row.report) } catch { document = .null }
-        return LoadReport(json: document) ?? LoadReport.empty
+        return LoadReport(json: document)
+            ?? LoadReport(
+                license: "", functions: [], maps: [], globals: [], eventTypes: [],
+                libbpfVersion: "")
     }
 
     func view(of record: ProbeRecord) -> ProbeView {

@@ -73,14 +73,15 @@ enum VerifierLogText {
     /// The last line that says why: not the statistics and not the register dumps after it.
     static func reason(_ log: String) -> String? {
         log.split(separator: "\n").last { line in
-            !noise.contains { line.hasPrefix($0) } && line.contains { $0 != " " }
+            let line = line.drop { $0 == " " }
+            return !line.isEmpty && !noise.contains { line.hasPrefix($0) }
         }.map(String.init)
     }
 
-    /// Beginnings of lines that come after the reason (kernel/bpf/verifier.c: print_verification_stats
-    /// and the back-tracking notes).
+    /// Beginnings of lines that come after the reason (kernel/bpf/verifier.c): print_verification_stats,
+    /// the notes of back-tracking, and the two states that show an endless loop.
     private static let noise = [
         "processed ", "verification time", "stack depth", "peak_states", "mark_precise:",
-        "max_states_per_insn",
+        "max_states_per_insn", "cur state:", "old state:",
     ]
 }

@@ -1,14 +1,14 @@
 /// Names that a person may have meant by one that does not exist.
-enum NearMatches {
+public enum NearMatches {
     /// `; did you mean "target_pid" or "target_uid"?`, or nothing.
-    static func clause(for name: String, among names: some Sequence<String>) -> String {
+    public static func clause(for name: String, among names: some Sequence<String>) -> String {
         let near = find(name, among: names)
         guard !near.isEmpty else { return "" }
         return "; near it: " + near.map { "\"\($0)\"" }.joined(separator: ", ")
     }
 
     /// At most three names with few enough letters changed, nearest first.
-    static func find(_ name: String, among names: some Sequence<String>) -> [String] {
+    public static func find(_ name: String, among names: some Sequence<String>) -> [String] {
         let wanted = Array(name.utf8.prefix(128))
         let limit = max(2, wanted.count / 3)
         var found: [(distance: Int, name: String)] = []
