@@ -25,12 +25,14 @@ struct SizeTests {
     @Test func `no function is longer than 70 lines`() {
         var offenders: [String] = []
         for file in SourceFile.sources {
-            for (start, line) in file.lines.enumerated() where isFunction(line) {
+            let starts = file.lines.indices.filter { isFunction(file.lines[$0]) }
+            for start in starts {
+                let line = file.lines[start]
                 let indentation = line.prefix { $0 == " " }
                 let end = file.lines[start...].firstIndex { $0 == indentation + "}" }
                 // A requirement of a protocol, and a body on one line, have no such brace of theirs.
                 guard let end, !line.hasSuffix("}") else { continue }
-                let next = file.lines[(start + 1)...].firstIndex(where: isFunction)
+                let next = starts.first { $0 > start }
                 if let next, next < end,
                     file.lines[next].prefix(while: { $0 == " " }) == indentation
                 {
@@ -45,6 +47,8 @@ struct SizeTests {
     }
 
     private func isFunction(_ line: Substring) -> Bool {
-        line.contains(/^ *([a-z@()]+ )*(func |init[(<?]|deinit)/)
+        // The cheap question first: the expression costs a hundred times as much.
+        guard line.contains("func ") || line.contains("init") else { return false }
+        return line.contains(/^ *([a-z@()]+ )*(func |init[(<?]|deinit)/)
     }
 }
