@@ -84,6 +84,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["JSON", "Linux", "Problems"],
             path: "Tests/TestSupport", swiftSettings: ours),
         tests("ContractTests", ["TestSupport", "API", "JSON", "Problems"]),
+        tests("TidyTests", ["TestSupport", "Linux", "apiary-generate"]),
     ],
     cLanguageStandard: .gnu17
 )

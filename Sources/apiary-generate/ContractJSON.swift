@@ -80,7 +80,7 @@ private func append(_ scalar: Node.Scalar, to json: inout String) throws {
         json += text
         return
     }
-    let isDoubtful = ["yes", "no", "on", "off", "~", ""].contains(text.lowercased())
+    let isDoubtful = ["yes", "no", "on", "off", "~", "", ".nan", ".inf"].contains(text.lowercased())
     if isDoubtful || Double(text) != nil {
         throw ContractError(description: "quote the plain scalar `\(text)`")
     }
