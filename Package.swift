@@ -68,6 +68,9 @@ let package = Package(
             swiftSettings: ours),
         .executableTarget(
             name: "apiary-loader", dependencies: ["ObjectLoader"], swiftSettings: ours),
+
+        tests("JSONTests", ["JSON"]),
+        tests("BTFTests", ["BTF", "JSON"]),
     ],
     cLanguageStandard: .gnu17
 )
