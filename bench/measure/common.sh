@@ -121,7 +121,11 @@ timed() {
     sample "$name" "$(awk -v a="$start" -v b="$(now_us)" 'BEGIN { print (b - a) / 1000 }')"
 }
 
-sample() { printf '%s\n' "$2" >>"$work/samples/$1"; }
+# Keeps a number under a name, and shows it: how far apart the runs are is worth seeing.
+sample() {
+    say "  $1 $2"
+    printf '%s\n' "$2" >>"$work/samples/$1"
+}
 
 # The median of what was sampled under a name; nothing if nothing was.
 median() {
