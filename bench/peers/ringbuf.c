@@ -91,7 +91,7 @@ static int write_line(void *context, void *bytes, size_t size)
     char *to = at;
     if (!lean) {
         to = PUT(to, "{\"kind\":\"event\",\"cursor\":\"");
-        to = PUT(to, "c0ffee00.1.");
+        to = PUT(to, "c0ffee0011223344.1-");
         to = put_u64(to, lines);
         to = PUT(to, "\",\"seq\":");
         to = put_u64(to, lines);
