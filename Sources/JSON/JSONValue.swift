@@ -37,7 +37,10 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral,
     }
 
     public init(_ value: some BinaryInteger) { self = .number(JSONNumber(value)) }
-    public init(_ value: Double) { self = .number(JSONNumber(value)) }
+    /// What JSON has no number for becomes the string `NaN`, `Infinity` or `-Infinity`.
+    public init(_ value: Double) {
+        self = value.isFinite ? .number(JSONNumber(value)) : .string(JSONText.nonFinite(value))
+    }
     public init(_ value: String) { self = .string(value) }
     public init(_ value: Bool) { self = .bool(value) }
     public init(_ value: String?) { self = value.map { .string($0) } ?? .null }
@@ -50,12 +53,16 @@ public struct JSONNumber: Sendable, Hashable {
     /// - Parameter text: must match RFC 8259's `number`; the reader checks it.
     public init(text: String) { self.text = text }
     public init(_ value: some BinaryInteger) { text = String(value) }
-    /// Shortest text that reads back as the same double; not a number and infinities are "null"
-    /// to the writer and must not come here.
-    public init(_ value: Double) { text = "\(value)" }
+    /// Shortest text that reads back as the same double. Not a number and infinities have no text
+    /// in JSON and must not come here; `JSONValue(_: Double)` takes them.
+    public init(_ value: Double) {
+        precondition(value.isFinite, "\(value) is not a JSON number")
+        text = "\(value)"
+    }
 
     /// The integer, exactly, where the text is one (`1e3` and `1.0` are not).
     public var int128: Int128? { Int128(text) }
+    public var uint128: UInt128? { UInt128(text) }
     public var int: Int? { Int(text) }
     public var uint64: UInt64? { UInt64(text) }
     public var double: Double? { Double(text) }
@@ -75,6 +82,9 @@ public struct JSONObject: Sendable, Hashable, Sequence {
     public private(set) var members: [Member] = []
 
     public init() {}
+
+    /// - Parameter members: with names that the reader has found to be unique.
+    init(unique members: [Member]) { self.members = members }
 
     public var count: Int { members.count }
     public var isEmpty: Bool { members.isEmpty }
