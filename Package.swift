@@ -68,7 +68,9 @@ let package = Package(
             swiftSettings: ours),
         .executableTarget(
             name: "apiary-loader", dependencies: ["ObjectLoader"], swiftSettings: ours),
+        tests("BTFTests", ["BTF", "JSON"]),
         tests("LinuxTests", ["Linux"]),
+        tests("EventsTests", ["Events", "BTF", "JSON", "Linux"]),
         .testTarget(
             name: "KernelTests", dependencies: ["BPF", "BTF", "Linux"], exclude: ["Objects"],
             swiftSettings: ours),

@@ -1,12 +1,17 @@
-public import JSON
+import Synchronization
 
 /// Why bytes are not BTF that can be used.
 public struct BTFError: Error, Sendable, Hashable {
+    /// A clause: "the type section ends inside type 12".
     public let reason: String
     public init(_ reason: String) { self.reason = reason }
 }
 
 /// The types of one BTF blob (Documentation/bpf/btf.rst), little-endian, parsed once, immutable.
+///
+/// Holds the blob's two sections and one offset a type, no object per type: the kernel's 5 MB with
+/// 130,000 types take 6 MB. Every reference in it was checked when it was parsed, so asking cannot
+/// fail; an id that the blob does not have is treated as `void`. Any thread.
 public final class BTFTypes: Sendable {
     public typealias ID = UInt32
 
@@ -16,67 +21,127 @@ public final class BTFTypes: Sendable {
         case declarationTag, typeTag, enumeration64
     }
 
-    public struct Variable: Sendable, Hashable {
-        public let name: String
-        public let type: ID
-        public let offset: Int
-        public let size: Int
-    }
+    /// Those of the kernel, where this is the split BTF of a module.
+    public let base: BTFTypes?
+    /// Ids below this are the base's (only `void` where there is none).
+    let firstID: ID
+    /// Ids are below this; `void` is 0 and counts.
+    public let count: Int
 
+    /// The type section.
+    let words: [UInt32]
+    /// Where in `words` the type `firstID + index` starts.
+    let offsets: [UInt32]
+    /// The string section; ends in NUL.
+    let strings: [UInt8]
+    /// Offsets below this are into the base's strings.
+    let firstString: Int
+    let tagIDs: [ID]
+    private let index = Mutex<NameIndex?>(nil)
+
+    /// - Parameter bytes: the raw section, as in `/sys/kernel/btf/vmlinux` or `BPF_OBJ_GET_INFO_BY_FD`.
     /// - Parameter base: the kernel's types where `bytes` is split BTF (a module's).
+    /// - Throws: what is wrong with the bytes, for bytes of any content; never traps.
     public init(parsing bytes: [UInt8], base: BTFTypes? = nil) throws(BTFError) {
-        preconditionFailure("unwritten")
+        let sections = try BTFSections(bytes)
+        let firstID = ID(base?.count ?? 1)
+        var layout = BTFLayout(
+            sections, firstID: firstID, firstString: base.map { $0.firstString + $0.strings.count })
+        try layout.walk()
+        self.base = base
+        self.firstID = firstID
+        count = Int(firstID) + layout.offsets.count
+        words = sections.words
+        strings = sections.strings
+        offsets = layout.offsets
+        firstString = layout.firstString
+        tagIDs = layout.tagIDs
     }
 
-    public func kind(of type: ID) -> Kind { preconditionFailure("unwritten") }
-    public func name(of type: ID) -> String { preconditionFailure("unwritten") }
-    /// Bytes of a value, through typedefs, qualifiers and arrays; `nil` for void, functions, forwards.
-    public func size(of type: ID) -> Int? { preconditionFailure("unwritten") }
-    /// The first type of this name and kind.
-    public func find(_ name: String, _ kind: Kind) -> ID? { preconditionFailure("unwritten") }
-    /// As C would write it: `struct event`, `__u32`, `char[16]`, `struct task_struct *`.
-    public func spelling(of type: ID) -> String { preconditionFailure("unwritten") }
-    /// The variables of a data section, `.rodata`, in the order of their offsets.
-    public func variables(in section: String) -> [Variable] { preconditionFailure("unwritten") }
-    /// Texts of the declaration tags on a type, or on one of its members.
-    public func declarationTags(on type: ID, member: Int? = nil) -> [String] {
-        preconditionFailure("unwritten")
+    public func kind(of type: ID) -> Kind { record(of: type)?.kind ?? .void }
+
+    /// Empty where the type has none.
+    public func name(of type: ID) -> String {
+        guard let record = record(of: type) else { return "" }
+        return string(at: record.nameOffset)
+    }
+
+    /// The first type of this name and kind, the base's before this blob's own.
+    ///
+    /// The first call makes an index of the names (a few milliseconds for the kernel's).
+    public func find(_ name: String, _ kind: Kind) -> ID? {
+        if let found = base?.find(name, kind) { return found }
+        guard !name.isEmpty else { return nil }
+        return index.withLock { index in
+            let names = index ?? NameIndex(self)
+            index = names
+            return names.first(name, in: self) { self.kind(of: $0) == kind }
+        }
     }
 }
 
-/// Why a JSON value cannot become bytes of a type.
-public struct ValueError: Error, Sendable, Hashable {
-    /// A clause: "300 is outside the range of __u8 (0 to 255)".
-    public let reason: String
-    public let pointer: JSONPointer
-    public init(_ reason: String, _ pointer: JSONPointer) {
-        self.reason = reason
-        self.pointer = pointer
+// What is in the sections.
+extension BTFTypes {
+    /// One type's words. `nil` is `void`.
+    struct Record {
+        let types: BTFTypes
+        /// Where it starts in the type section of `types`.
+        let start: Int
+
+        var nameOffset: Int { Int(types.words[start]) }
+        private var info: UInt32 { types.words[start + 1] }
+        var kind: Kind { Kind(number: info >> 24 & 0x1F) ?? .void }
+        /// `vlen`: members, enumerators, parameters.
+        var count: Int { Int(info & 0xFFFF) }
+        var kindFlag: Bool { info >> 31 == 1 }
+        /// `size` or `type`, by kind.
+        var sizeOrType: UInt32 { types.words[start + 2] }
+        /// A word behind the three that all have.
+        subscript(_ word: Int) -> UInt32 { types.words[start + 3 + word] }
+    }
+
+    func record(of type: ID) -> Record? {
+        if type < firstID { return base?.record(of: type) }
+        let index = Int(type - firstID)
+        guard index < offsets.count else { return nil }
+        return Record(types: self, start: Int(offsets[index]))
+    }
+
+    /// Longer names than the kernel takes (511 bytes) are cut at 1023, so that a small blob cannot
+    /// make large texts.
+    func string(at offset: Int) -> String {
+        withName(at: offset) { strings, start in
+            let longest = strings[start...].prefix(1024)
+            let end = longest.firstIndex(of: 0) ?? longest.endIndex - 1
+            return String(decoding: strings[start..<end], as: UTF8.self)
+        }
     }
 }
 
-/// How the bytes of one type become JSON and back, compiled once from BTF into flat operations.
-public struct ValuePlan: Sendable {
-    /// Bytes of a value; of a struct that ends in a flexible array: without it.
-    public let size: Int
-    /// The type as C writes it.
-    public let typeName: String
-
-    public init(_ types: BTFTypes, type: BTFTypes.ID) throws(BTFError) {
-        preconditionFailure("unwritten")
+extension BTFTypes.Kind {
+    init?(number: UInt32) {
+        switch number {
+        case 0: self = .void
+        case 1: self = .int
+        case 2: self = .pointer
+        case 3: self = .array
+        case 4: self = .structure
+        case 5: self = .union
+        case 6: self = .enumeration
+        case 7: self = .forward
+        case 8: self = .typedef
+        case 9: self = .volatile
+        case 10: self = .const
+        case 11: self = .restrict
+        case 12: self = .function
+        case 13: self = .functionPrototype
+        case 14: self = .variable
+        case 15: self = .dataSection
+        case 16: self = .float
+        case 17: self = .declarationTag
+        case 18: self = .typeTag
+        case 19: self = .enumeration64
+        default: return nil
+        }
     }
-
-    /// A plan without BTF: an unsigned integer of 1, 2, 4 or 8 bytes (shown as number), else hex.
-    public init(untyped size: Int) { preconditionFailure("unwritten") }
-
-    /// Appends the value as JSON. `bytes` has at least `size` bytes; more than that is a flexible
-    /// array's, where the type ends in one.
-    public func render(_ bytes: Span<UInt8>, into json: inout JSONWriter) {
-        preconditionFailure("unwritten")
-    }
-
-    /// Exactly `size` bytes, padding zero. Members left out of a struct are zero.
-    public func encode(_ value: JSONValue, at pointer: JSONPointer = .root) throws(ValueError)
-        -> [UInt8]
-    { preconditionFailure("unwritten") }
 }

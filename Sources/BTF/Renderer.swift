@@ -1,0 +1,250 @@
+import JSON
+
+// SAFETY: of this whole file: `record` points to `count` bytes that the caller of `render` lends for
+// the call; every offset lies within the plan's size, which `render` has compared with `count`, or is
+// compared here (`toEnd`). The operations and literals are the program's arrays, borrowed for the
+// call; a program ends every body with `.end`. `out` stays within what the last `.reserve` made room
+// for: the program has added up the longest text of each value.
+@unsafe struct Renderer {
+    let operations: UnsafePointer<RenderOperation>
+    let literals: UnsafePointer<UInt8>
+    // Its owner is on the stack of `render`; a retain for each record would be contended by threads.
+    unowned(unsafe) let compiled: ValuePlan.Compiled
+    let record: UnsafeRawPointer
+    let count: Int
+    let quotesLargeIntegers: Bool
+
+    /// Runs from `start` to the end of the program or of a loop's body.
+    func run(
+        _ start: Int, _ base: UnsafeRawPointer, _ json: inout JSONWriter,
+        _ begin: UnsafeMutablePointer<UInt8>
+    ) -> UnsafeMutablePointer<UInt8> {
+        var out = unsafe begin
+        var operation = unsafe operations + start
+        while true {
+            let step = unsafe operation.pointee
+            unsafe out = unsafe copyLiteral(step, out)
+            let value = unsafe base + Int(step.offset)
+            switch step.kind {
+            case .unsigned32:
+                let number = unsafe value.loadUnaligned(as: UInt32.self)
+                unsafe out = unsafe JSONText.append(UInt64(number), out)
+            case .unsigned64:
+                let number = unsafe value.loadUnaligned(as: UInt64.self)
+                if unsafe quotesLargeIntegers, number > JSONWriter.largestExactInteger {
+                    unsafe out = unsafe quote(out) { unsafe JSONText.append(number, $0) }
+                } else {
+                    unsafe out = unsafe JSONText.append(number, out)
+                }
+            case .text:
+                unsafe out = unsafe JSONText.appendEscaped(
+                    value, Int(step.size), stopsAtNUL: true, out)
+            case .signed32:
+                let number = unsafe value.loadUnaligned(as: Int32.self)
+                unsafe out = unsafe JSONText.append(Int64(number), out)
+            case .signed64:
+                let number = unsafe value.loadUnaligned(as: Int64.self)
+                if unsafe quotesLargeIntegers, number.magnitude > JSONWriter.largestExactInteger {
+                    unsafe out = unsafe quote(out) { unsafe JSONText.append(number, $0) }
+                } else {
+                    unsafe out = unsafe JSONText.append(number, out)
+                }
+            case .unsigned16:
+                let number = unsafe value.loadUnaligned(as: UInt16.self)
+                unsafe out = unsafe JSONText.append(UInt64(number), out)
+            case .unsigned8:
+                unsafe out = unsafe JSONText.append(UInt64(value.load(as: UInt8.self)), out)
+            case .signed16:
+                let number = unsafe value.loadUnaligned(as: Int16.self)
+                unsafe out = unsafe JSONText.append(Int64(number), out)
+            case .signed8:
+                unsafe out = unsafe JSONText.append(Int64(value.load(as: Int8.self)), out)
+            case .rare:
+                unsafe out = unsafe rare(step, value, &json, out)
+            case .loop:
+                unsafe out = unsafe loop(operation, value, &json, out)
+                unsafe operation = operations + Int(step.next)
+                continue
+            case .reserve:
+                unsafe json.advance(to: out)
+                json.reserve(Int(step.size))
+                unsafe out = json.end
+            case .end:
+                return unsafe out
+            }
+            unsafe operation += 1
+        }
+    }
+
+    /// Sixteen bytes at a time: the literals and the room for the text go on behind their end.
+    @inline(__always)
+    private func copyLiteral(_ step: RenderOperation, _ out: UnsafeMutablePointer<UInt8>)
+        -> UnsafeMutablePointer<UInt8>
+    {
+        let size = Int(step.literalSize)
+        let from = unsafe UnsafeRawPointer(literals) + Int(step.literal)
+        let to = UnsafeMutableRawPointer(out)
+        var copied = 0
+        repeat {
+            let block = unsafe from.loadUnaligned(
+                fromByteOffset: copied, as: SIMD16<UInt8>.self)
+            unsafe to.storeBytes(of: block, toByteOffset: copied, as: SIMD16<UInt8>.self)
+            copied &+= 16
+        } while copied < size
+        return unsafe out + size
+    }
+
+    @inline(__always)
+    private func quote(
+        _ out: UnsafeMutablePointer<UInt8>,
+        _ body: (UnsafeMutablePointer<UInt8>) -> UnsafeMutablePointer<UInt8>
+    ) -> UnsafeMutablePointer<UInt8> {
+        unsafe out.pointee = UInt8(ascii: "\"")
+        let end = unsafe body(out + 1)
+        unsafe end.pointee = UInt8(ascii: "\"")
+        return unsafe end + 1
+    }
+
+    @inline(never)
+    private func loop(
+        _ operation: UnsafePointer<RenderOperation>, _ first: UnsafeRawPointer,
+        _ json: inout JSONWriter, _ begin: UnsafeMutablePointer<UInt8>
+    ) -> UnsafeMutablePointer<UInt8> {
+        let step = unsafe operation.pointee
+        let body = unsafe operation - operations + 1
+        let stride = Int(step.stride)
+        var times = Int(step.size)
+        if step.size == RenderOperation.toEnd {
+            times = unsafe stride == 0 ? 0 : bytesLeft(from: first) / stride
+        }
+        var out = unsafe begin
+        for index in 0..<times {
+            if index > 0 {
+                unsafe out.pointee = UInt8(ascii: ",")
+                unsafe out += 1
+            }
+            unsafe out = unsafe run(body, first + index &* stride, &json, out)
+        }
+        return unsafe out
+    }
+
+    private func bytesLeft(from value: UnsafeRawPointer) -> Int {
+        unsafe max(0, count - (value - record))
+    }
+}
+
+// SAFETY: as above.
+extension Renderer {
+    @inline(never)
+    private func rare(
+        _ step: RenderOperation, _ value: UnsafeRawPointer, _ json: inout JSONWriter,
+        _ out: UnsafeMutablePointer<UInt8>
+    ) -> UnsafeMutablePointer<UInt8> {
+        unsafe json.advance(to: out)
+        let size = Int(step.size)
+        switch step.rare {
+        case .bool:
+            json.bool(unsafe bits(value, 0, 8 * size) != 0)
+        case .unsigned128:
+            json.integer(unsafe value.loadUnaligned(as: UInt128.self))
+        case .signed128:
+            json.integer(unsafe value.loadUnaligned(as: Int128.self))
+        case .float where size == 4:
+            json.float(unsafe value.loadUnaligned(as: Float.self))
+        case .float:
+            json.double(unsafe value.loadUnaligned(as: Double.self))
+        case .pointer:
+            unsafe pointer(value.loadUnaligned(as: UInt64.self), &json)
+        case .enumeration:
+            let number = unsafe UInt64(truncatingIfNeeded: bits(value, 0, 8 * size))
+            unsafe enumeration(Int(step.stride), number, bitCount: 8 * size, &json)
+        case .bits:
+            unsafe bitfield(compiled.program.bits[Int(step.stride)], value, &json)
+        case .hex, .raw:
+            let isToEnd = step.size == RenderOperation.toEnd
+            let length = unsafe isToEnd ? bytesLeft(from: value) : size
+            json.hex(
+                unsafe Span(_unsafeStart: value.assumingMemoryBound(to: UInt8.self), count: length),
+                prefix: step.rare == .raw ? "hex:" : "")
+        case .longText:
+            let isToEnd = step.size == RenderOperation.toEnd
+            let limit = unsafe isToEnd ? bytesLeft(from: value) : size
+            let bytes = unsafe Span(
+                _unsafeStart: value.assumingMemoryBound(to: UInt8.self), count: limit)
+            json.string(bytes.extracting(0..<textSize(bytes)))
+        }
+        // What comes next may store a literal's sixteen bytes before it reserves.
+        json.reserve(JSONText.slack)
+        return unsafe json.end
+    }
+
+    /// `size` bits, at most 128, little-endian, from the bit `start`.
+    private func bits(_ base: UnsafeRawPointer, _ start: Int, _ size: Int) -> UInt128 {
+        var (value, filled): (UInt128, Int) = (0, 0)
+        var byte = start / 8
+        var skip = start % 8
+        while filled < size {
+            let eight = unsafe base.load(fromByteOffset: byte, as: UInt8.self) >> UInt8(skip)
+            value |= UInt128(eight) << UInt128(filled)
+            filled += 8 - skip
+            byte += 1
+            skip = 0
+        }
+        return size == 128 ? value : value & (1 << UInt128(size) - 1)
+    }
+
+    private func bitfield(_ bits: RenderBits, _ base: UnsafeRawPointer, _ json: inout JSONWriter) {
+        let size = bits.field.size
+        let value = unsafe self.bits(base, bits.field.offset, size)
+        switch bits.look {
+        case .bool: json.bool(value != 0)
+        case .integer(isSigned: false): json.integer(of: value)
+        case .integer(isSigned: true): json.integer(of: signExtended(value, size))
+        case .enumeration(let table):
+            unsafe enumeration(table, UInt64(truncatingIfNeeded: value), bitCount: size, &json)
+        }
+    }
+
+    /// By name, or as a number where it has none.
+    private func enumeration(
+        _ table: Int, _ value: UInt64, bitCount: Int, _ json: inout JSONWriter
+    ) {
+        let enumeration = unsafe compiled.layout.enumerations[table]
+        let number = signExtended(UInt128(value), bitCount)
+        let bits = enumeration.isSigned ? UInt64(truncatingIfNeeded: number) : value
+        if let found = enumeration.find(bits & enumeration.mask) {
+            let name = enumeration.quotedNames[found]
+            json.raw(name.span)
+        } else if enumeration.isSigned {
+            json.integer(of: number)
+        } else {
+            json.integer(value)
+        }
+    }
+
+    private func pointer(_ value: UInt64, _ json: inout JSONWriter) {
+        json.append(atMost: 20) { output in
+            output.append(UInt8(ascii: "\""))
+            output.append(UInt8(ascii: "0"))
+            output.append(UInt8(ascii: "x"))
+            var shift = value == 0 ? 0 : (63 - value.leadingZeroBitCount) & ~3
+            while shift >= 0 {
+                let digit = UInt8(truncatingIfNeeded: value >> UInt64(shift) & 15)
+                output.append(digit < 10 ? digit + 0x30 : digit + 0x57)
+                shift -= 4
+            }
+            output.append(UInt8(ascii: "\""))
+        }
+    }
+}
+
+func signExtended(_ value: UInt128, _ bitCount: Int) -> Int128 {
+    let shift = Int128(128 - bitCount)
+    return (Int128(truncatingIfNeeded: value) << shift) >> shift
+}
+
+/// Bytes before the first NUL.
+func textSize(_ bytes: Span<UInt8>) -> Int {
+    for index in bytes.indices where bytes[index] == 0 { return index }
+    return bytes.count
+}

@@ -1,0 +1,91 @@
+extension ValuePlan {
+    /// A top-level member of the struct, union or data section; for rules and filters that read
+    /// single values out of records (`pid`, `ts_ns`).
+    public struct Member: Sendable {
+        public enum Kind: Sendable, Hashable {
+            case integer, bool, enumeration, float, pointer, text, bytes, array, structure, kernel
+        }
+
+        public let name: String
+        public let kind: Kind
+        /// As C writes it: `__u32`, `enum state`, `char[16]`.
+        public let typeName: String
+        /// Bytes from the start of the record; of a bitfield, the byte in which it starts.
+        public let offset: Int
+        /// Bytes; of a bitfield, those of its declared type.
+        public let size: Int
+        public let isSigned: Bool
+        /// Bits of a bitfield, and the bit, from the start of the record, where it starts.
+        public let bits: (offset: Int, size: Int)?
+        fileprivate let enumeration: Int?
+
+        /// Whether `integer(_:in:)` can read it.
+        public var isInteger: Bool {
+            switch kind {
+            case .integer, .bool, .enumeration, .pointer: true
+            default: false
+            }
+        }
+    }
+
+    /// The members in their order, those of anonymous members among them; empty where the value is
+    /// no struct. Made anew by each call: keep what you need.
+    public var members: [Member] {
+        let layout = compiled.layout
+        guard case .composite(let number) = layout.nodes[layout.root].shape else { return [] }
+        return layout.composites[number].fields.map { field in
+            let node = layout.nodes[field.node]
+            let (kind, isSigned, enumeration) = describe(node)
+            return Member(
+                name: field.name, kind: kind, typeName: layout.typeName(node),
+                offset: field.offset, size: node.size, isSigned: isSigned,
+                bits: field.bits.map { ($0.offset, $0.size) }, enumeration: enumeration)
+        }
+    }
+
+    public func member(named name: String) -> Member? { members.first { $0.name == name } }
+
+    private func describe(_ node: ValueNode) -> (Member.Kind, isSigned: Bool, enumeration: Int?) {
+        switch node.shape {
+        case .integer(let isSigned): (.integer, isSigned, nil)
+        case .bool: (.bool, false, nil)
+        case .float: (.float, true, nil)
+        case .enumeration(let table):
+            (.enumeration, compiled.layout.enumerations[table].isSigned, table)
+        case .pointer: (.pointer, false, nil)
+        case .text: (.text, false, nil)
+        case .bytes, .raw: (.bytes, false, nil)
+        case .opaque: (.kernel, false, nil)
+        case .array: (.array, false, nil)
+        case .composite: (.structure, false, nil)
+        }
+    }
+
+    /// The number that `member` of this plan has in `record`, exactly; of a bool 0 or 1, of an enum
+    /// its number, of a pointer its address. `nil` for members that are no integer, and for unsigned
+    /// ones beyond 2^127-1.
+    /// - Parameter record: at least `size` bytes.
+    public func integer(_ member: Member, in record: Span<UInt8>) -> Int128? {
+        guard member.isInteger else { return nil }
+        let (start, count) = member.bits ?? (8 * member.offset, 8 * member.size)
+        var value: UInt128 = 0
+        var filled = 0
+        var bit = start
+        while filled < count {
+            value |= UInt128(record[bit / 8] >> UInt8(bit % 8)) << UInt128(filled)
+            filled += 8 - bit % 8
+            bit += 8 - bit % 8
+        }
+        if count < 128 { value &= 1 << UInt128(count) - 1 }
+        if member.kind == .bool { return value == 0 ? 0 : 1 }
+        return member.isSigned
+            ? signExtended(value, count) : Int128(exactly: value)
+    }
+
+    /// Whether an enum has a name for the number; `true` for members that are no enum.
+    public func isKnown(_ value: Int128, of member: Member) -> Bool {
+        guard let table = member.enumeration else { return true }
+        let enumeration = compiled.layout.enumerations[table]
+        return enumeration.find(UInt64(truncatingIfNeeded: value) & enumeration.mask) != nil
+    }
+}
