@@ -53,8 +53,8 @@ extension StreamFormat {
 
 /// Makes the lines of events: `{"kind":"event","cursor":"…","seq":7,"time":"…",…,"data":…}`.
 ///
-/// All of a line that comes before its data is kept and only the digits that changed are put anew:
-/// of one line to the next mostly the last digit of the number.
+/// All of a line that comes before its data stays where it is and only the digits that changed are
+/// put anew: from one line to the next mostly the last digit of the number.
 struct LineRenderer: ~Copyable {
     private let head: LineHead
     private let variant: LineVariant
@@ -63,94 +63,99 @@ struct LineRenderer: ~Copyable {
     private var time = TimeText()
     private var nanoseconds: UInt64 = 0
     private var sequence: UInt64 = 0
-    /// The line up to its data; empty: to be made anew.
-    private var front: [UInt8] = []
+    /// Bytes of the line up to its data; 0: to be made anew.
+    private var frontCount = 0
     private var digitCount = 0
-    /// Where the number stands in `front`: in the cursors and as `seq`.
-    private var digitOffsets: [Int] = []
+    /// Where the number stands in the front: in one or two cursors and as `seq`.
+    private var digitOffsets = (0, 0, 0)
     private var timeOffset = 0
-    private let lineEnd: [UInt8]
 
     init(_ head: LineHead, _ variant: LineVariant) {
         self.head = head
         self.variant = variant
         line = JSONWriter(capacity: 1024, int64: variant.int64)
-        lineEnd = Array(variant.format.lineEnd.description.utf8)
     }
-
-    /// Bytes of the last line.
-    var count: Int { line.count }
 
     /// Lends the last line.
     func withLine<Result>(_ body: (Span<UInt8>) -> Result) -> Result { line.withBytes(body) }
 
     /// What the records to come are; `nil`: unknown, shown in hex.
     mutating func use(_ type: RecordType?) {
-        guard type?.fingerprint != self.type?.fingerprint || front.isEmpty else { return }
+        guard type?.fingerprint != self.type?.fingerprint else { return }
         self.type = type
-        front = []
+        frontCount = 0
     }
 
     mutating func render(_ entry: EntryHeader, _ record: Span<UInt8>) {
+        line.truncate(to: frontCount)
         advance(to: entry.sequence, entry.nanoseconds)
-        line.removeAll()
-        line.raw(front.span)
         if entry.isInvalid {
             line.raw("\"invalid\":")
             line.string(entry.reason?.name ?? "unknown")
             line.raw(",\"data\":")
             line.hex(record, prefix: "hex:")
-        } else if let type {
-            line.raw("\"data\":")
-            type.plan.render(record, into: &line)
         } else {
             line.raw("\"data\":")
-            line.hex(record, prefix: "hex:")
-        }
-        line.raw(lineEnd.span)
-    }
-
-    /// Brings the front of the line up to date.
-    private mutating func advance(to sequence: UInt64, _ nanoseconds: UInt64) {
-        let last = front.isEmpty ? 0 : front[digitOffsets[0] + digitCount - 1]
-        if sequence == self.sequence &+ 1, last != 0, last != UInt8(ascii: "9") {
-            for offset in digitOffsets { front[offset + digitCount - 1] = last &+ 1 }
-        } else {
-            let digits = Array(String(sequence).utf8)
-            if front.isEmpty || digits.count != digitCount {
-                makeFront(digits)
-                putTime(nanoseconds)
+            if let size = type?.plan.size, record.count >= size {
+                type?.plan.render(record, into: &line)
             } else {
-                for offset in digitOffsets {
-                    for index in digits.indices { front[offset + index] = digits[index] }
-                }
+                line.hex(record, prefix: "hex:")
             }
         }
-        self.sequence = sequence
-        if nanoseconds != self.nanoseconds { putTime(nanoseconds) }
+        line.raw(variant.format.lineEnd)
     }
 
-    private mutating func putTime(_ nanoseconds: UInt64) {
-        self.nanoseconds = nanoseconds
-        time.set(nanoseconds)
-        for index in 0..<TimeText.byteCount { front[timeOffset + index] = time.bytes[index] }
+    /// Brings the front of the line, which is all there is of it now, up to date.
+    private mutating func advance(to sequence: UInt64, _ nanoseconds: UInt64) {
+        let isNext = sequence == self.sequence &+ 1 && frontCount > 0 && sequence % 10 != 0
+        self.sequence = sequence
+        if isNext {
+            let digit = UInt8(ascii: "0") + UInt8(sequence % 10)
+            put(digit, digitCount - 1)
+        } else {
+            let digits = Array(String(sequence).utf8)
+            if frontCount == 0 || digits.count != digitCount {
+                makeFront(digits)
+                self.nanoseconds = nanoseconds &+ 1
+            } else {
+                for index in digits.indices { put(digits[index], index) }
+            }
+        }
+        if nanoseconds != self.nanoseconds {
+            self.nanoseconds = nanoseconds
+            time.set(nanoseconds)
+            for index in 0..<TimeText.byteCount { put(time.bytes[index], at: timeOffset + index) }
+        }
+    }
+
+    /// Puts one digit of the number, wherever it stands.
+    private mutating func put(_ digit: UInt8, _ index: Int) {
+        put(digit, at: digitOffsets.0 + index)
+        put(digit, at: digitOffsets.1 + index)
+        put(digit, at: digitOffsets.2 + index)
+    }
+
+    private mutating func put(_ byte: UInt8, at offset: Int) {
+        precondition(offset >= 0 && offset < line.count, "\(offset) of \(line.count)")
+        // SAFETY: the writer's text begins `count` bytes before its end, and has that offset.
+        unsafe (line.end - line.count)[offset] = byte
     }
 
     private mutating func makeFront(_ digits: [UInt8]) {
         digitCount = digits.count
-        digitOffsets = []
         line.removeAll()
         let cursor = head.cursorHead
         line.raw(variant.format.eventLead)
-        putNumber(after: cursor, digits)
+        digitOffsets.0 = putNumber(after: cursor, digits)
+        digitOffsets.1 = digitOffsets.0
         if let middle = variant.format.eventMiddle {
             line.raw(middle)
-            putNumber(after: cursor, digits)
+            digitOffsets.1 = putNumber(after: cursor, digits)
         }
-        putNumber(after: Array("\",\"seq\":".utf8), digits)
+        digitOffsets.2 = putNumber(after: Array("\",\"seq\":".utf8), digits)
         line.raw(",\"time\":\"")
         timeOffset = line.count
-        line.raw(time.bytes.span)
+        for _ in 0..<TimeText.byteCount { line.byte(UInt8(ascii: "0")) }
         line.raw("\",\"program\":")
         line.string(head.key.program)
         line.raw(",\"map\":")
@@ -158,12 +163,13 @@ struct LineRenderer: ~Copyable {
         line.raw(",\"type\":")
         if let type { line.string(type.name) } else { line.null() }
         line.raw(",")
-        front = line.bytes()
+        frontCount = line.count
     }
 
-    private mutating func putNumber(after text: [UInt8], _ digits: [UInt8]) {
+    private mutating func putNumber(after text: [UInt8], _ digits: [UInt8]) -> Int {
         line.raw(text.span)
-        digitOffsets.append(line.count)
+        let offset = line.count
         line.raw(digits.span)
+        return offset
     }
 }

@@ -1,4 +1,4 @@
-package import BPF
+internal import BPF
 internal import Linux
 
 /// Which ring a position belongs to: kernel ids mean nothing beyond a boot.

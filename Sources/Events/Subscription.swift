@@ -1,5 +1,5 @@
 internal import Linux
-public import Synchronization
+internal import Synchronization
 
 /// One reader: a place in each stream that its query selects, and nothing else. Text and records
 /// are the streams'; a reader that does not read costs a few hundred bytes.
