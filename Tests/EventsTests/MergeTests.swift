@@ -58,7 +58,7 @@ struct MergeTests {
     private func sseLines(_ text: [UInt8]) throws -> [Line] {
         try String(decoding: text, as: UTF8.self).split(separator: "\n\n").map { block in
             let fields = block.split(separator: "\n")
-            let value = try JSONValue(parsing: Array(fields[2].dropFirst(6).utf8))
+            let value = try JSONValue.parse(String(fields[2].dropFirst(6)))
             let line = Line(json: try #require(value.object))
             #expect(fields[0] == "id: \(line.cursor)")
             return line

@@ -104,7 +104,7 @@ final class Client {
 
     private func nextLine() throws -> Line? {
         guard let end = text[parsed...].firstIndex(of: UInt8(ascii: "\n")) else { return nil }
-        let value = try JSONValue(parsing: Array(text[parsed..<end]))
+        let value = try JSONValue.parse(Array(text[parsed..<end]).span)
         parsed = end + 1
         return Line(json: try #require(value.object))
     }
