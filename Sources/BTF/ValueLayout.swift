@@ -217,8 +217,11 @@ extension ValueLayout {
         guard !candidates.isEmpty, candidates.count <= 64 else { return fields }
         var marked = fields
         for index in candidates {
-            marked[index].isFlexible = fields.allSatisfy {
-                $0.offset <= fields[index].offset || !$0.isCompatible(with: fields[index])
+            let field = fields[index]
+            marked[index].isFlexible = fields.indices.allSatisfy { other in
+                other == index || fields[other].offset < field.offset
+                    || nodes[fields[other].node].size == 0
+                    || !fields[other].isCompatible(with: field)
             }
         }
         return marked
