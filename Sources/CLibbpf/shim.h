@@ -24,12 +24,30 @@ static inline int apiary_perf_event_open(struct perf_event_attr *attributes, int
     return (int)syscall(__NR_perf_event_open, attributes, pid, cpu, group, flags);
 }
 
+/// BPF_RAW_TRACEPOINT_OPEN with the cookie of 6.10, which older headers and libbpf lack: a
+/// descriptor, or -1 with errno set. Older kernels refuse a cookie that is not 0 (E2BIG).
+static inline int apiary_raw_tracepoint_open(const char *name, int program, uint64_t cookie) {
+    struct {
+        uint64_t name;
+        uint32_t program;
+        uint32_t padding;
+        uint64_t cookie;
+    } attributes = {(uint64_t)(uintptr_t)name, (uint32_t)program, 0, cookie};
+    unsigned int size = cookie ? sizeof(attributes) : 16;
+    return (int)syscall(__NR_bpf, BPF_RAW_TRACEPOINT_OPEN, &attributes, size);
+}
+
 static inline int apiary_perf_event_set_bpf(int event, int program) {
     return ioctl(event, PERF_EVENT_IOC_SET_BPF, program);
 }
 
 static inline int apiary_perf_event_enable(int event) {
     return ioctl(event, PERF_EVENT_IOC_ENABLE, 0);
+}
+
+/// Gives the calling thread a network namespace of its own: 0, or -1 with errno set.
+static inline int apiary_unshare_network(void) {
+    return (int)syscall(__NR_unshare, 0x40000000);  // CLONE_NEWNET
 }
 
 static inline uint64_t apiary_load_acquire_u64(const uint64_t *address) {

@@ -1,0 +1,28 @@
+internal import Linux
+
+/// What a BPF descriptor is of.
+///
+/// The info calls answer for every kind and would fill one kind's structure with another's numbers,
+/// so the kind is asked first: fdinfo names it in a line that only this kind has.
+enum DescriptorKind: String {
+    case map = "map_type"
+    case program = "prog_type"
+    case link = "link_type"
+
+    /// - Throws: `EINVAL` where the descriptor is of another kind.
+    static func require(_ kind: DescriptorKind, of raw: Int32) throws(BPFError) {
+        guard information(of: raw, kind.rawValue) != nil else {
+            throw BPFError(
+                "bpf_obj_get", .einval, log: "the descriptor's fdinfo has no \(kind.rawValue)")
+        }
+    }
+
+    /// A line of /proc/self/fdinfo, after its `key:` and tab.
+    static func information(of raw: Int32, _ key: String) -> String? {
+        guard let text = FileSystem.text("/proc/self/fdinfo/\(raw)") else { return nil }
+        for line in text.split(separator: "\n") where line.hasPrefix(key + ":") {
+            return String(line.dropFirst(key.utf8.count + 1).drop { $0 == "\t" || $0 == " " })
+        }
+        return nil
+    }
+}
