@@ -14,12 +14,16 @@ struct BTFTypesTests {
     @Test func `every kind is known by its name and size`() throws {
         var blob = BTFBuilder()
         let int = blob.int("int", size: 4, encoding: 1)
-        let point = blob.structure("point", size: 8, [.init("x", int, at: 0), .init("y", int, at: 4)])
+        let point = blob.structure(
+            "point", size: 8, [.init("x", int, at: 0), .init("y", int, at: 4)])
         let ids: [(BTFTypes.ID, BTFTypes.Kind, String, Int?, String)] = [
             (int, .int, "int", 4, "int"), (point, .structure, "point", 8, "struct point"),
             (blob.union("either", size: 8, []), .union, "either", 8, "union either"),
             (blob.enumeration("color", ["RED": 0]), .enumeration, "color", 4, "enum color"),
-            (blob.enumeration64("big", signed: false, ["B": 1]), .enumeration64, "big", 8, "enum big"),
+            (
+                blob.enumeration64("big", signed: false, ["B": 1]), .enumeration64, "big", 8,
+                "enum big"
+            ),
             (blob.forward("later"), .forward, "later", nil, "struct later"),
             (blob.typedef("point_t", point), .typedef, "point_t", 8, "point_t"),
             (blob.const(point), .const, "", 8, "const struct point"),
@@ -62,7 +66,8 @@ struct BTFTypesTests {
             (grid, "int[2][3]"), (blob.pointer(to: grid), "int (*)[2][3]"),
             (blob.array(of: pointer, 4), "int *[4]"), (blob.pointer(to: pointer), "int **"),
             (blob.const(pointer), "int * const"), (callback, "int (*)(…)"),
-            (blob.pointer(to: callback), "int (**)(…)"), (blob.array(of: callback, 2), "int (*[2])(…)"),
+            (blob.pointer(to: callback), "int (**)(…)"),
+            (blob.array(of: callback, 2), "int (*[2])(…)"),
             (blob.array(of: int, 0), "int[]"), (blob.structure("", size: 0, []), "struct {…}"),
             (blob.pointer(to: blob.const(blob.int("char", size: 1))), "const char *"),
         ]
@@ -106,8 +111,12 @@ struct BTFTypesTests {
         let three = blob.int("int", size: 4, bits: 3, offset: 2)
         let new = blob.structure(
             "new", size: 8,
-            [.init("a", int, bit: 0, bits: 5), .init("b", int, bit: 5, bits: 7), .init("c", int, at: 4)])
-        let old = blob.structure("old", size: 8, [.init("a", int, at: 0), .init("b", three, at: 4)])
+            [
+                .init("a", int, bit: 0, bits: 5), .init("b", int, bit: 5, bits: 7),
+                .init("c", int, at: 4),
+            ])
+        let old = blob.structure(
+            "old", size: 8, [.init("a", int, at: 0), .init("b", three, at: 4)])
         let types = try blob.types()
         #expect(types.members(of: new).map(\.bitSize) == [5, 7, nil])
         #expect(types.members(of: new).map(\.bitOffset) == [0, 5, 32])
@@ -160,11 +169,14 @@ struct BTFTypesTests {
         let int = kernel.int("int", size: 4)
         let device = kernel.structure("device", size: 4, [.init("id", int, at: 0)])
         var module = BTFBuilder(splitFrom: kernel)
-        let own = module.structure("widget", size: 8, [.init("dev", device, at: 0), .init("n", int, at: 4)])
+        let own = module.structure(
+            "widget", size: 8, [.init("dev", device, at: 0), .init("n", int, at: 4)])
         // A name that lies in the base's strings: "device" stands behind "int" and "id".
         let alias = module.add(8, "", own)
         var bytes = module.bytes
-        bytes.replaceSubrange(bytes.count - module.strings.count - 12..<bytes.count - module.strings.count - 8, with: little(UInt32(8)))
+        bytes.replaceSubrange(
+            bytes.count - module.strings.count - 12..<bytes.count - module.strings.count - 8,
+            with: little(UInt32(8)))
         let base = try kernel.types()
         let types = try BTFTypes(parsing: bytes, base: base)
         #expect(types.find("widget", .structure) == own)

@@ -8,15 +8,20 @@ struct ValueEncodeTests {
         let plan = try blob.plan(
             size: 48,
             [
-                .init("a", blob.u8, at: 0), .init("b", blob.s16, at: 2), .init("c", blob.s32, at: 4),
-                .init("d", blob.u64, at: 8), .init("e", blob.u128, at: 16), .init("f", blob.s128, at: 32),
+                .init("a", blob.u8, at: 0), .init("b", blob.s16, at: 2),
+                .init("c", blob.s32, at: 4),
+                .init("d", blob.u64, at: 8), .init("e", blob.u128, at: 16),
+                .init("f", blob.s128, at: 32),
             ])
         let bytes = try plan.bytes(
-            #"{"a":255,"b":-2,"c":-2147483648,"d":18446744073709551615,"e":\#(UInt128.max),"f":\#(Int128.min)}"#)
+            #"{"a":255,"b":-2,"c":-2147483648,"d":18446744073709551615,"e":\#(UInt128.max),"f":\#(Int128.min)}"#
+        )
         #expect(
             bytes == [255, 0] + little(Int16(-2)) + little(Int32.min) + little(UInt64.max)
                 + little(UInt128.max) + little(Int128.min))
-        #expect(try plan.bytes(#"{"d":"18446744073709551615","f":"-1"}"#)[8..<16] == [UInt8](repeating: 255, count: 8)[...])
+        #expect(
+            try plan.bytes(#"{"d":"18446744073709551615","f":"-1"}"#)[8..<16]
+                == [UInt8](repeating: 255, count: 8)[...])
         #expect(try plan.bytes("{}") == [UInt8](repeating: 0, count: 48))
     }
 
@@ -33,7 +38,9 @@ struct ValueEncodeTests {
             "/a: 999999999999999999999999999999999999999999 is outside the range of __u8 (0 to 255)"
         ),
     ])
-    func `what does not fit an integer is refused with type and range`(_ value: String, _ message: String)
+    func `what does not fit an integer is refused with type and range`(
+        _ value: String, _ message: String
+    )
         throws
     {
         var blob = Blob()
@@ -45,7 +52,8 @@ struct ValueEncodeTests {
         var blob = Blob()
         let types: [(BTFTypes.ID, Int, Bool)] = [
             (blob.u8, 8, false), (blob.s8, 8, true), (blob.u16, 16, false), (blob.s16, 16, true),
-            (blob.u32, 32, false), (blob.s32, 32, true), (blob.u64, 64, false), (blob.s64, 64, true),
+            (blob.u32, 32, false), (blob.s32, 32, true), (blob.u64, 64, false),
+            (blob.s64, 64, true),
         ]
         for (type, bits, isSigned) in types {
             let plan = try blob.plan(type)
@@ -53,7 +61,8 @@ struct ValueEncodeTests {
             let lowest = isSigned ? -highest - 1 : 0
             #expect(plan.text(try plan.bytes("\(highest)")) == "\(highest)")
             #expect(plan.text(try plan.bytes("\(lowest)")) == "\(lowest)")
-            #expect(try plan.refusal("\(highest + 1)")?.contains("(\(lowest) to \(highest))") == true)
+            #expect(
+                try plan.refusal("\(highest + 1)")?.contains("(\(lowest) to \(highest))") == true)
             #expect(try plan.refusal("\(lowest - 1)") != nil)
         }
         let wide = try blob.plan(blob.u128)
@@ -83,7 +92,8 @@ struct ValueEncodeTests {
         #expect(try plan.bytes("77") == [77, 0, 0, 0])
         #expect(
             try plan.refusal("\"WALK\"")
-                == ": enum state has no \"WALK\": it has IDLE, RUN, AGAIN; a number (0 to 4294967295) is taken too")
+                == ": enum state has no \"WALK\": it has IDLE, RUN, AGAIN; a number (0 to 4294967295) is taken too"
+        )
         #expect(try plan.refusal("-1") != nil)
         #expect(try blob.plan(signed).bytes("\"NEG\"") == little(Int32(-2)))
         #expect(try blob.plan(signed).bytes("-3") == little(Int32(-3)))
@@ -108,9 +118,13 @@ struct ValueEncodeTests {
         let plan = try blob.plan(size: 3, [.init("m", type, at: 0)])
         #expect(try plan.bytes(#"{"m":"0aFF10"}"#) == [0x0A, 0xFF, 0x10])
         #expect(try plan.refusal(#"{"m":"0aFF"}"#) == "/m: hex of 2 bytes, __u8[3] takes 3")
-        #expect(try plan.refusal(#"{"m":"0aFF1"}"#) == "/m: hex text of 5 digits for __u8[3]: two a byte")
+        #expect(
+            try plan.refusal(#"{"m":"0aFF1"}"#)
+                == "/m: hex text of 5 digits for __u8[3]: two a byte")
         #expect(try plan.refusal(#"{"m":"0a:F10"}"#)?.contains("no hex digit") == true)
-        #expect(try plan.refusal(#"{"m":[1,2,3]}"#) == "/m: hex text for __u8[3] is wanted, not an array")
+        #expect(
+            try plan.refusal(#"{"m":[1,2,3]}"#)
+                == "/m: hex text for __u8[3] is wanted, not an array")
     }
 
     @Test func `a whole value may be given as bytes`() throws {
@@ -127,34 +141,46 @@ struct ValueEncodeTests {
         let nested = try blob.plan(size: 1, [.init("a", blob.u8, at: 0)])
         #expect(try nested.refusal(#"{"a":"hex:01"}"#) != nil)
         let tail = try blob.plan(
-            size: 4, [.init("n", blob.u32, at: 0), .init("w", blob.build.array(of: blob.u16, 0), at: 4)])
+            size: 4,
+            [.init("n", blob.u32, at: 0), .init("w", blob.build.array(of: blob.u16, 0), at: 4)])
         #expect(try tail.encode("hex:0102030405", maximumSize: 8).count == 5)
         #expect(throws: ValueError.self) { try tail.encode("hex:0102030405") }
     }
 
     @Test func `without BTF numbers and hex are taken`() throws {
         #expect(try ValuePlan(untyped: 4).bytes("258") == [2, 1, 0, 0])
-        #expect(try ValuePlan(untyped: 8).bytes("\"18446744073709551615\"") == [UInt8](repeating: 255, count: 8))
+        #expect(
+            try ValuePlan(untyped: 8).bytes("\"18446744073709551615\"")
+                == [UInt8](repeating: 255, count: 8))
         #expect(try ValuePlan(untyped: 4).bytes("\"hex:01020304\"") == [1, 2, 3, 4])
         #expect(
             try ValuePlan(untyped: 4).refusal("4294967296")
                 == ": 4294967296 is outside the range of 4 bytes (0 to 4294967295)")
-        #expect(try ValuePlan(untyped: 4).refusal("\"hex:01\"") == ": hex of 1 bytes, 4 bytes takes 4")
+        #expect(
+            try ValuePlan(untyped: 4).refusal("\"hex:01\"") == ": hex of 1 bytes, 4 bytes takes 4")
         #expect(try ValuePlan(untyped: 3).bytes("\"hex:010203\"") == [1, 2, 3])
         #expect(
-            try ValuePlan(untyped: 3).refusal("5") == ": \"hex:…\" of 3 bytes is wanted, not a number")
+            try ValuePlan(untyped: 3).refusal("5")
+                == ": \"hex:…\" of 3 bytes is wanted, not a number")
     }
 
     @Test func `unknown members and wrong kinds are refused with their place`() throws {
         var blob = Blob()
-        let point = blob.build.structure("point", size: 2, [.init("x", blob.u8, at: 0), .init("y", blob.u8, at: 1)])
+        let point = blob.build.structure(
+            "point", size: 2, [.init("x", blob.u8, at: 0), .init("y", blob.u8, at: 1)])
         let points = blob.build.array(of: point, 2)
         let plan = try blob.plan(size: 4, [.init("p", points, at: 0)])
         #expect(try plan.bytes(#"{"p":[{"x":1},{"y":2}]}"#) == [1, 0, 0, 2])
-        #expect(try plan.refusal(#"{"p":[{"x":1},{"z":2}]}"#) == "/p/1/z: struct point has no member \"z\"")
+        #expect(
+            try plan.refusal(#"{"p":[{"x":1},{"z":2}]}"#)
+                == "/p/1/z: struct point has no member \"z\"")
         #expect(try plan.refusal(#"{"p":[{"x":1}]}"#) == "/p: 1 elements, struct point[2] takes 2")
-        #expect(try plan.refusal(#"{"p":{}}"#) == "/p: an array for struct point[2] is wanted, not an object")
-        #expect(try plan.refusal(#"{"p":[{"x":1},[]]}"#) == "/p/1: an object for struct point is wanted, not an array")
+        #expect(
+            try plan.refusal(#"{"p":{}}"#)
+                == "/p: an array for struct point[2] is wanted, not an object")
+        #expect(
+            try plan.refusal(#"{"p":[{"x":1},[]]}"#)
+                == "/p/1: an object for struct point is wanted, not an array")
         #expect(try plan.refusal("5") == ": an object for struct s is wanted, not a number")
         let value = try JSONValue.parse(#"{"p":[1,2]}"#)
         do throws(ValueError) {
@@ -167,7 +193,9 @@ struct ValueEncodeTests {
 
     @Test func `of a union exactly one member is given`() throws {
         var blob = Blob()
-        let union = blob.build.union("addr", size: 4, [.init("v4", blob.u32, at: 0), .init("b", blob.build.array(of: blob.u8, 2), at: 0)])
+        let union = blob.build.union(
+            "addr", size: 4,
+            [.init("v4", blob.u32, at: 0), .init("b", blob.build.array(of: blob.u8, 2), at: 0)])
         let plan = try blob.plan(size: 4, [.init("u", union, at: 0)])
         #expect(try plan.bytes(#"{"u":{"v4":5}}"#) == [5, 0, 0, 0])
         #expect(try plan.bytes(#"{"u":{"b":"0102"}}"#) == [1, 2, 0, 0])
@@ -175,18 +203,24 @@ struct ValueEncodeTests {
         #expect(
             try plan.refusal(#"{"u":{"v4":5,"b":"0102"}}"#)
                 == "/u/b: v4 and b lie in one union of union addr: give one of them")
-        #expect(try plan.refusal(#"{"u":{}}"#) == "/u: exactly one member of union addr is wanted: v4, b")
+        #expect(
+            try plan.refusal(#"{"u":{}}"#)
+                == "/u: exactly one member of union addr is wanted: v4, b")
     }
 
     @Test func `members of anonymous structs and unions stand in their parent`() throws {
         var blob = Blob()
-        let pair = blob.build.structure("", size: 4, [.init("lo", blob.u16, at: 0), .init("hi", blob.u16, at: 2)])
-        let either = blob.build.union("", size: 4, [.init("", pair, at: 0), .init("whole", blob.u32, at: 0)])
+        let pair = blob.build.structure(
+            "", size: 4, [.init("lo", blob.u16, at: 0), .init("hi", blob.u16, at: 2)])
+        let either = blob.build.union(
+            "", size: 4, [.init("", pair, at: 0), .init("whole", blob.u32, at: 0)])
         let plan = try blob.plan(size: 8, [.init("n", blob.u32, at: 0), .init("", either, at: 4)])
         #expect(try plan.bytes(#"{"n":1,"lo":2,"hi":3}"#) == [1, 0, 0, 0, 2, 0, 3, 0])
         #expect(try plan.bytes(#"{"whole":513}"#) == [0, 0, 0, 0, 1, 2, 0, 0])
         #expect(try plan.bytes(#"{"n":1}"#) == [1, 0, 0, 0, 0, 0, 0, 0])
-        #expect(try plan.refusal(#"{"lo":2,"whole":3}"#)?.contains("lo and whole lie in one union") == true)
+        #expect(
+            try plan.refusal(#"{"lo":2,"whole":3}"#)?.contains("lo and whole lie in one union")
+                == true)
         #expect(try plan.refusal(#"{"whole":3,"hi":2}"#)?.hasPrefix("/hi: ") == true)
     }
 
@@ -204,7 +238,8 @@ struct ValueEncodeTests {
         #expect(plan.text(try plan.bytes(text)) == text)
         #expect(try plan.bytes(#"{"b":-1}"#) == [0b1111_1000, 0, 0, 0])
         #expect(try plan.refusal(#"{"a":8}"#) == "/a: 8 is outside the range of __u32:3 (0 to 7)")
-        #expect(try plan.refusal(#"{"b":16}"#) == "/b: 16 is outside the range of int:5 (-16 to 15)")
+        #expect(
+            try plan.refusal(#"{"b":16}"#) == "/b: 16 is outside the range of int:5 (-16 to 15)")
         #expect(try plan.refusal(#"{"c":"WIDE"}"#) == "/c: WIDE is 9, outside the range of 2 bits")
         #expect(try plan.refusal(#"{"d":1}"#) != nil)
     }
@@ -227,12 +262,21 @@ struct ValueEncodeTests {
         let kptr = blob.build.pointer(to: blob.build.typeTag("kptr", 0))
         let pointer = blob.build.pointer(to: 0)
         let plan = try blob.plan(
-            size: 24, [.init("l", lock, at: 0), .init("n", blob.u32, at: 4), .init("k", kptr, at: 8), .init("p", pointer, at: 16)])
+            size: 24,
+            [
+                .init("l", lock, at: 0), .init("n", blob.u32, at: 4), .init("k", kptr, at: 8),
+                .init("p", pointer, at: 16),
+            ])
         let bytes = try plan.bytes(#"{"l":"bpf_spin_lock","n":3,"k":"kptr","p":"0x0"}"#)
         #expect(bytes == [0, 0, 0, 0, 3] + [UInt8](repeating: 0, count: 19))
-        #expect(try plan.refusal(#"{"l":{"val":1}}"#)?.hasPrefix("/l: bpf_spin_lock belongs to the kernel") == true)
-        #expect(try plan.refusal(#"{"k":"0x10"}"#)?.hasPrefix("/k: kptr belongs to the kernel") == true)
-        #expect(try plan.refusal(#"{"p":"0x10"}"#) == "/p: void * is a pointer and read only: leave it out")
+        #expect(
+            try plan.refusal(#"{"l":{"val":1}}"#)?.hasPrefix(
+                "/l: bpf_spin_lock belongs to the kernel") == true)
+        #expect(
+            try plan.refusal(#"{"k":"0x10"}"#)?.hasPrefix("/k: kptr belongs to the kernel") == true)
+        #expect(
+            try plan.refusal(#"{"p":"0x10"}"#)
+                == "/p: void * is a pointer and read only: leave it out")
     }
 
     @Test func `a flexible array is taken as far as there is room`() throws {
@@ -241,7 +285,8 @@ struct ValueEncodeTests {
         let plan = try blob.plan(size: 4, [.init("n", blob.u32, at: 0), .init("w", words, at: 4)])
         #expect(try plan.bytes(#"{"n":1,"w":[]}"#).count == 4)
         #expect(try plan.refusal(#"{"w":[1]}"#) == "/w: __u16[] makes 6 bytes of 4")
-        #expect(try plan.encode(["n": 1, "w": [1, 2]], maximumSize: 8) == [1, 0, 0, 0, 1, 0, 2, 0])
+        #expect(
+            try plan.encode(["n": 1, "w": [1, 2]], maximumSize: 8) == [1, 0, 0, 0, 1, 0, 2, 0])
         #expect(throws: ValueError.self) { try plan.encode(["w": [1, 2, 3]], maximumSize: 8) }
     }
 }

@@ -28,7 +28,8 @@ struct ValuePlanTests {
         let late = blob.structure("late", size: 4, [.init("a", int, at: 1)])
         let crooked = blob.structure("crooked", size: 8, [.init("a", int, bit: 3, bits: 0)])
         let wide = blob.structure("wide", size: 4, [.init("a", int, bit: 20, bits: 13)])
-        let twins = blob.structure("twins", size: 8, [.init("a", int, at: 0), .init("a", int, at: 4)])
+        let twins = blob.structure(
+            "twins", size: 8, [.init("a", int, at: 0), .init("a", int, at: 4)])
         let odd = blob.int("odd", size: 3)
         #expect(try reason(blob, late) == "a of struct late ends at byte 5 of 4")
         #expect(try reason(blob, crooked) == "a of struct crooked starts at bit 3")
@@ -57,11 +58,15 @@ struct ValuePlanTests {
         #expect(try reason(blob, huge)?.contains("larger than") == true)
         // Unions of two of the one before: 2^40 members in a few bytes.
         var union = int
-        for _ in 0..<40 { union = blob.union("u", size: 4, [.init("a", union, at: 0), .init("b", union, at: 0)]) }
+        for _ in 0..<40 {
+            union = blob.union("u", size: 4, [.init("a", union, at: 0), .init("b", union, at: 0)])
+        }
         #expect(try reason(blob, union) != nil)
         var anonymous = int
         for depth in 0..<30 {
-            anonymous = blob.union("", size: 4, [.init(depth == 0 ? "x" : "", anonymous, at: 0), .init("", anonymous, at: 0)])
+            anonymous = blob.union(
+                "", size: 4,
+                [.init(depth == 0 ? "x" : "", anonymous, at: 0), .init("", anonymous, at: 0)])
         }
         #expect(try reason(blob, anonymous) != nil)
         // Arrays of nothing.
@@ -77,17 +82,26 @@ struct ValuePlanTests {
         let plan = try blob.plan(
             size: 40,
             [
-                .init("ts", blob.u64, at: 0), .init("pid", blob.s32, at: 8), .init("", inner, at: 12),
-                .init("state", state, at: 16), .init("comm", blob.build.array(of: blob.char, 4), at: 20),
+                .init("ts", blob.u64, at: 0), .init("pid", blob.s32, at: 8),
+                .init("", inner, at: 12),
+                .init("state", state, at: 16),
+                .init("comm", blob.build.array(of: blob.char, 4), at: 20),
                 .init("wide", blob.s128, at: 24),
             ])
         #expect(plan.members.map(\.name) == ["ts", "pid", "uid", "state", "comm", "wide"])
         #expect(plan.members.map(\.offset) == [0, 8, 12, 16, 20, 24])
         #expect(plan.members.map(\.size) == [8, 4, 4, 4, 4, 16])
         #expect(plan.members.map(\.isSigned) == [false, true, false, true, false, true])
-        #expect(plan.members.map(\.kind) == [.integer, .integer, .integer, .enumeration, .text, .integer])
-        #expect(plan.members.map(\.typeName) == ["__u64", "int", "__u32", "enum state", "char[4]", "__int128"])
-        let record = little(UInt64.max) + little(Int32(-5)) + little(UInt32(1000)) + little(Int32(-1))
+        #expect(
+            plan.members.map(\.kind) == [
+                .integer, .integer, .integer, .enumeration, .text, .integer,
+            ])
+        #expect(
+            plan.members.map(\.typeName) == [
+                "__u64", "int", "__u32", "enum state", "char[4]", "__int128",
+            ])
+        let record =
+            little(UInt64.max) + little(Int32(-5)) + little(UInt32(1000)) + little(Int32(-1))
             + padded("x", 4) + little(Int128.min)
         let values = plan.members.map { plan.integer($0, in: record.span) }
         #expect(values == [Int128(UInt64.max), -5, 1000, -1, nil, Int128.min])
@@ -96,7 +110,35 @@ struct ValuePlanTests {
         #expect(!plan.isKnown(2, of: member))
         #expect(plan.member(named: "nope") == nil)
         #expect(try blob.plan(blob.u32).members.isEmpty)
-        let bits = try blob.plan(size: 4, [.init("a", blob.s32, bit: 3, bits: 5), .init("b", blob.bool, bit: 8, bits: 1)])
-        #expect(bits.members.map { bits.integer($0, in: ([0b1111_0000, 1, 0, 0] as [UInt8]).span) } == [-2, 1])
+        let bits = try blob.plan(
+            size: 4,
+            [.init("a", blob.s32, bit: 3, bits: 5), .init("b", blob.bool, bit: 8, bits: 1)])
+        #expect(
+            bits.members.map { bits.integer($0, in: ([0b1111_0000, 1, 0, 0] as [UInt8]).span) } == [
+                -2, 1,
+            ])
+    }
+
+    @Test func `a key that would not come back the same is shown as bytes`() throws {
+        var blob = Blob()
+        let name = blob.build.array(of: blob.char, 4)
+        let plan = try blob.plan(
+            size: 12,
+            [.init("n", name, at: 0), .init("on", blob.bool, at: 4), .init("a", blob.u32, at: 8)])
+        func key(_ bytes: [UInt8]) -> String {
+            var json = JSONWriter()
+            plan.renderKey(bytes.span, into: &json)
+            return String(decoding: json.bytes(), as: UTF8.self)
+        }
+        let plain: [UInt8] = [0x61, 0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 0]
+        #expect(key(plain) == #"{"n":"a","on":true,"a":9}"#)
+        // Behind the text's NUL, not UTF-8, no bool, padding.
+        for (index, byte) in [(2, UInt8(1)), (0, 0xFF), (4, 2), (5, 1)] {
+            var odd = plain
+            odd[index] = byte
+            #expect(key(odd).hasPrefix("\"hex:"))
+            let isExact = plan.isExact(odd.span)
+            #expect(!isExact)
+        }
     }
 }
