@@ -85,6 +85,8 @@ let package = Package(
             path: "Tests/TestSupport", swiftSettings: ours),
         tests("ContractTests", ["TestSupport", "API", "JSON", "Problems"]),
         tests("TidyTests", ["TestSupport", "Linux", "apiary-generate"]),
+        tests("JSONTests", ["JSON"]),
+        tests("BTFTests", ["BTF", "JSON"]),
     ],
     cLanguageStandard: .gnu17
 )

@@ -2,14 +2,15 @@
 // Lines that begin with PREFIX are events; the clock starts at the first of them. With `check`, the
 // members "ts" and "seq" of every event are read too: losses and the latency since the record.
 // Prints: events bytes nanoseconds lost p50_ns p99_ns   (lost and latencies are 0 without check)
+// and then stays, unless its input has ended, so that its source can still be looked at.
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <poll.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -67,6 +68,7 @@ int main(int argc, char **argv)
     fcntl(0, F_SETPIPE_SZ, BUFFER);
 
     size_t held = 0;
+    bool ended = false;
     // Nothing at all within ten seconds is an answer too.
     int64_t first = 0, last = 0, give_up = now_ns() + 10000000000LL;
     for (;;) {
@@ -76,8 +78,10 @@ int main(int argc, char **argv)
         if (left_ms <= 0 || poll(&input, 1, (int)left_ms) <= 0)
             break;
         const ssize_t count = read(0, buffer + held, BUFFER - held);
-        if (count <= 0)
+        if (count <= 0) {
+            ended = true;
             break;
+        }
         const int64_t now = now_ns();
         held += count;
         char *line = buffer, *stop = buffer + held, *newline;
@@ -105,5 +109,8 @@ int main(int argc, char **argv)
     const uint32_t p99 = latency_count ? latencies[latency_count * 99 / 100] : 0;
     printf("%llu %llu %lld %llu %u %u\n", (unsigned long long)events, (unsigned long long)bytes,
            (long long)(last - first), (unsigned long long)lost, p50, p99);
+    fclose(stdout);
+    if (!ended)
+        pause();
     return 0;
 }

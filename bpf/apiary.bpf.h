@@ -36,8 +36,8 @@
 #endif
 #include <bpf/bpf_helpers.h>
 
-/* Defines the ring buffer `name` of `bytes` (a power of two, at least a page) whose records are each
- * one `record`, a struct or a typedef of one.
+/* Defines the ring buffer `name` of `bytes` (a power of two, at least a page) whose records are
+ * each one `record`, a struct or a typedef of one.
  *
  * Beside it: the per-CPU array `<name>_lost` of one u64, the records that APIARY_RESERVE found no
  * room for; and a pointer `<name>_record` in the section `.apiary.events`, which makes no map and
@@ -69,8 +69,8 @@
         apiary_reserved;                                                                          \
     })
 
-/* Copies a whole record from `event` (map value or stack) into `name`; a failure is counted like that
- * of APIARY_RESERVE.
+/* Copies a whole record from `event` (map value or stack) into `name`; a failure is counted as
+ * APIARY_RESERVE counts its.
  */
 #define APIARY_OUTPUT(name, event)                                                                \
     do {                                                                                          \

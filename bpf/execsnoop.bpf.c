@@ -8,7 +8,7 @@
 
 #define FILENAME_BYTES 256
 #define ARGS_BYTES 512
-/* At the entry the arguments are read one by one, at most so many, each of at most so many bytes. */
+/* At the entry arguments are read one by one, at most so many, each of at most so many bytes. */
 #define MOST_ARGS 20
 #define ARG_BYTES 128
 
@@ -77,8 +77,8 @@ struct {
     __type(value, struct pending);
 } scratch SEC(".maps");
 
-/* Joins the arguments by spaces. A page that is not in memory reads as nothing here; after a success
- * the new program's own copy is used instead.
+/* Joins the arguments by spaces. A page that is not in memory reads as nothing here; after a
+ * success the new program's own copy is used instead.
  */
 static __always_inline void read_args(char *args, const char *const *argv)
 {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Measures Apiary against its peers in one run: scripts/bench.sh [events steady latency entry load dump idle]
-# Without names all of them, in that order; about three minutes. Needs root. What is printed:
-# medians of alternating runs. Everything is private (directories, bpffs, daemon, mount namespace)
-# and goes away at the end; only loopback and Unix sockets are used.
+# Measures Apiary against its peers in one run: scripts/bench.sh [NAME…], as root.
+# Names: events steady latency entry load dump idle; without one all of them, about three minutes.
+# Prints medians of alternating runs, each run on stderr. Everything is private (directories,
+# bpffs, daemon, mount namespace) and goes away at the end; only loopback and Unix sockets are used.
 #   BENCH_BINARY   the daemon to measure, .build/release/apiary; without it the peers run alone
 #   BENCH_REPEATS  runs of each, 3          BENCH_SECONDS  length of a run, 3
 #   BENCH_STEADY_SECONDS  10                BENCH_IDLE_SECONDS  20

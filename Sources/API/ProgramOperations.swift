@@ -120,8 +120,10 @@ func objectAnswer(_ digest: String, _ service: Service, _ call: Call) throws(Pro
 
 /// The kernel's counters of a function; null where it does not tell.
 func statistics(_ info: LoadedInfo?) -> JSONValue {
-    [
-        "run_count": number(info?.runCount), "run_time_ns": number(info?.runTimeNanoseconds),
+    let isCounted = FileSystem.text("/proc/sys/kernel/bpf_stats_enabled") == "1"
+    return [
+        "run_count": isCounted ? number(info?.runCount) : .null,
+        "run_time_ns": isCounted ? number(info?.runTimeNanoseconds) : .null,
         "missed": number(info?.recursionMisses),
     ]
 }

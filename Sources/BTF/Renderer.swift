@@ -8,7 +8,8 @@ import JSON
 @unsafe struct Renderer {
     let operations: UnsafePointer<RenderOperation>
     let literals: UnsafePointer<UInt8>
-    let compiled: ValuePlan.Compiled
+    // Its owner is on the stack of `render`; a retain for each record would be contended by threads.
+    unowned(unsafe) let compiled: ValuePlan.Compiled
     let record: UnsafeRawPointer
     let count: Int
     let quotesLargeIntegers: Bool

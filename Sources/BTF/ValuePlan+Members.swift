@@ -62,7 +62,8 @@ extension ValuePlan {
     }
 
     /// The number that `member` of this plan has in `record`, exactly; of a bool 0 or 1, of an enum
-    /// its number, of a pointer its address. `nil` for members that are no integer.
+    /// its number, of a pointer its address. `nil` for members that are no integer, and for unsigned
+    /// ones beyond 2^127-1.
     /// - Parameter record: at least `size` bytes.
     public func integer(_ member: Member, in record: Span<UInt8>) -> Int128? {
         guard member.isInteger else { return nil }
@@ -78,7 +79,7 @@ extension ValuePlan {
         if count < 128 { value &= 1 << UInt128(count) - 1 }
         if member.kind == .bool { return value == 0 ? 0 : 1 }
         return member.isSigned
-            ? signExtended(value, count) : Int128(exactly: value) ?? Int128.max
+            ? signExtended(value, count) : Int128(exactly: value)
     }
 
     /// Whether an enum has a name for the number; `true` for members that are no enum.

@@ -40,18 +40,19 @@ extension Node {
     /// Facts of now; abilities are tried at the first call (some 100 ms) and remembered. Workers only.
     public func host() -> HostView {
         let abilities = abilities()
+        let facts = HostFacts.read()
         let modules: [String]
         do { modules = try FileSystem.list("/sys/kernel/btf") } catch { modules = [] }
         return HostView(
-            release: FileSystem.text("/proc/sys/kernel/osrelease") ?? "",
+            release: facts.kernelRelease,
             version: FileSystem.text("/proc/sys/kernel/version") ?? "",
-            machine: HostFacts.machine, bootID: bootID,
-            hasVmlinuxBTF: modules.contains("vmlinux"),
+            machine: HostDetails.machine, bootID: bootID,
+            hasVmlinuxBTF: facts.hasBTF,
             moduleBTFCount: modules.filter { $0 != "vmlinux" }.count,
-            lockdown: HostFacts.lockdown(), capabilities: HostFacts.capabilities(),
-            libbpf: HostProbe.libbpfVersion, possibleCPUs: PossibleCPUs.count,
-            onlineCPUs: HostFacts.onlineCPUs(), tracefs: HostFacts.mount(of: "tracefs"),
-            bpffs: HostFacts.mount(of: "bpf"), attachKinds: abilities.attachKinds,
+            lockdown: facts.lockdown, capabilities: facts.capabilities,
+            libbpf: facts.libbpfVersion, possibleCPUs: facts.possibleCPUs,
+            onlineCPUs: HostDetails.onlineCPUs(), tracefs: facts.tracefs,
+            bpffs: HostDetails.mount(of: "bpf"), attachKinds: abilities.attachKinds,
             mapTypes: abilities.mapTypes)
     }
 
@@ -77,8 +78,8 @@ extension Node {
     }
 }
 
-/// What /proc and /sys tell of the host.
-enum HostFacts {
+/// What /proc and /sys tell of the host beside `HostFacts`.
+private enum HostDetails {
     #if arch(x86_64)
         static let machine = "x86_64"
     #elseif arch(arm64)
@@ -86,24 +87,6 @@ enum HostFacts {
     #else
         static let machine = "unknown"
     #endif
-
-    /// The bracketed word of `none [integrity] confidentiality` (kernel_lockdown(7)).
-    static func lockdown() -> String? {
-        guard let text = FileSystem.text("/sys/kernel/security/lockdown"),
-            let open = text.firstIndex(of: "["), let close = text.firstIndex(of: "]")
-        else { return nil }
-        return String(text[text.index(after: open)..<close])
-    }
-
-    /// The daemon's effective capabilities, by name (linux/capability.h's order).
-    static func capabilities() -> [String] {
-        let line = (FileSystem.text("/proc/self/status") ?? "").split(separator: "\n")
-            .first { $0.hasPrefix("CapEff:") }
-        let digits = line?.split(whereSeparator: { $0 == "\t" || $0 == " " }).last ?? "0"
-        let mask = UInt64(digits, radix: 16) ?? 0
-        return names.enumerated().filter { mask >> UInt64($0.offset) & 1 == 1 }
-            .map { "CAP_" + $0.element }
-    }
 
     /// `0-3,6` counted.
     static func onlineCPUs() -> Int {
@@ -123,13 +106,4 @@ enum HostFacts {
         }
         return nil
     }
-
-    private static let names = [
-        "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID",
-        "SETPCAP", "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW",
-        "IPC_LOCK", "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT",
-        "SYS_ADMIN", "SYS_BOOT", "SYS_NICE", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD",
-        "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG",
-        "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE",
-    ]
 }

@@ -90,13 +90,38 @@ extension Node {
             record.attachment = attachment
             record = try commitProbe(record, retiring: nil, origin)
         } else {
-            record = try moved(record, to: loaded)
-            do { record = try commitProbe(record, retiring: old?.attachment, origin) } catch {
-                undo([record])
+            record = try exchanged(record, loaded, old: old, origin)
+        }
+        return ProbeOutcome(probe: view(of: record), changed: true, created: old == nil)
+    }
+
+    /// New before old, so that nothing is missed, unless the kernel takes the function only once at
+    /// that place (a tracepoint whose cookie changes): then the old link goes first.
+    private func exchanged(
+        _ wanted: ProbeRecord, _ loaded: LoadedProgram, old: ProbeRecord?, _ origin: ChangeOrigin
+    ) throws(Problem) -> ProbeRecord {
+        var retired = old?.attachment
+        var record: ProbeRecord
+        do throws(Problem) {
+            record = try moved(wanted, to: loaded)
+        } catch {
+            guard error.errno == "EEXIST", let old, let attachment = retired else { throw error }
+            _ = detachAll([attachment])
+            retired = nil
+            do throws(Problem) { record = try moved(wanted, to: loaded) } catch {
+                // As it was before; where even that fails, the next start attaches it.
+                if let back = try? moved(old, to: loaded) {
+                    _ = try commitProbe(back, retiring: nil, origin)
+                }
                 throw error
             }
         }
-        return ProbeOutcome(probe: view(of: record), changed: true, created: old == nil)
+        do throws(Problem) {
+            return try commitProbe(record, retiring: retired, origin)
+        } catch {
+            undo([record])
+            throw error
+        }
     }
 
     /// Attaches for a moment and takes it back: only so is it known whether the kernel would.

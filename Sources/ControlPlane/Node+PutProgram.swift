@@ -138,9 +138,9 @@ extension Node {
         let loadID = Names.makeLoadID()
         try intend([loadID], .load, subject: change.name)
         do throws(Problem) {
-            try keep(change.object)
             let loaded = try loadIntoKernel(
                 change.object, change.options, name: change.name, loadID: loadID)
+            try keep(change.object)
             // A record type that does not exist is the request's mistake: told before anything moves.
             for ring in loaded.ringMaps {
                 _ = try loaded.recordType(of: ring.name, options: change.options)

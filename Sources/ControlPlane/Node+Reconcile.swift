@@ -189,7 +189,8 @@ extension Node {
         }
         let found: [String]
         do { found = try FileSystem.list(configuration.bpffsDirectory) } catch { found = [] }
-        for name in found where !names.contains(name) {
+        // The kernel itself puts `maps.debug` and `progs.debug` at a bpffs's root; no pin has a dot.
+        for name in found where !names.contains(name) && !name.contains(".") {
             guard Names.isOurs(name) else {
                 log.warning("a foreign name in our bpffs directory", metadata: ["name": "\(name)"])
                 continue

@@ -23,6 +23,9 @@ extension Problem {
             type, "The kernel refused to \(action): \(error.call) gave \(error.errno).",
             errno: error.errno.name, cause: error)
         libbpfLog = error.log
+        if error.errno == .eexist {
+            hint = "The kernel takes a function once at a place: it is attached there already."
+        }
     }
 
     /// A map access that was refused.

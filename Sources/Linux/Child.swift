@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// A child process that is given a few descriptors and nothing else, and a deadline.
@@ -63,9 +64,9 @@ public enum Child {
             unsafe posix_spawn_file_actions_adddup2(
                 &actions, shift + Int32(index), Int32(index) + 1)
         }
-        for index in sources.indices {
-            unsafe posix_spawn_file_actions_addclose(&actions, shift + Int32(index))
-        }
+        // Ours are close-on-exec, but the daemon may have inherited others that are not.
+        let first = Int32(sources.count) + 1
+        unsafe posix_spawn_file_actions_addclosefrom_np(&actions, first)
         var attributes = posix_spawnattr_t()
         unsafe posix_spawnattr_init(&attributes)
         defer { unsafe _ = posix_spawnattr_destroy(&attributes) }

@@ -9,7 +9,8 @@ public struct LoadRequest: Sendable, Hashable {
         /// Of the function that was refused, at most its last 64 KiB; a load that succeeds pays
         /// nothing for it.
         case brief
-        /// Of each function, log levels 2 and 4 (states and statistics), at most its last 1 MiB.
+        /// Of each function, at most its last 1 MiB: the verifier's log levels 1 and 4
+        /// (instructions and statistics).
         case full
     }
 

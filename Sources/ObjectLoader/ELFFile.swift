@@ -52,7 +52,8 @@ struct ELFFile {
         }
         guard header[4] == 2, header[5] == 1 else {
             throw LoadFailure(
-                .elf, "the ELF file is of class \(header[4]) and byte order \(header[5]); "
+                .elf,
+                "the ELF file is of class \(header[4]) and byte order \(header[5]); "
                     + "64-bit (2) and little-endian (1) is what is supported")
         }
         type = header.u16(16)
@@ -147,7 +148,7 @@ struct ELFFile {
     }
 }
 
-/// Little-endian integers at a place. A place outside the bytes is a mistake of ours: callers check.
+/// Little-endian integers at a place; that it lies inside the bytes is the caller's duty.
 extension [UInt8] {
     func u16(_ at: Int) -> UInt16 { UInt16(self[at]) | UInt16(self[at + 1]) << 8 }
     func u32(_ at: Int) -> UInt32 { UInt32(u16(at)) | UInt32(u16(at + 2)) << 16 }

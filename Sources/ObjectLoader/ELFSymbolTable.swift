@@ -1,7 +1,7 @@
 internal import Linux
 internal import Loading
 
-/// One symbol table with its names and, for `.dynsym`, its versions (the LSB's "Symbol Versioning").
+/// One symbol table with its names and, for `.dynsym`, its versions (LSB, "Symbol Versioning").
 struct ELFSymbolTable {
     struct Symbol {
         let address: UInt64
@@ -35,19 +35,22 @@ struct ELFSymbolTable {
         // SHT_GNU_versym, SHT_GNU_verdef
         let numbers = elf.sections.first { $0.type == 0x6fff_ffff && Int($0.link) == index }
         let definitions = elf.sections.first { $0.type == 0x6fff_fffd }
-        versions = try numbers.map { section throws(LoadFailure) in
-            try elf.contents(of: section, limit: limit, in: input)
-        } ?? []
-        let bytes = try definitions.map { section throws(LoadFailure) in
-            try elf.contents(of: section, limit: limit, in: input)
-        } ?? []
+        versions =
+            try numbers.map { section throws(LoadFailure) in
+                try elf.contents(of: section, limit: limit, in: input)
+            } ?? []
+        let bytes =
+            try definitions.map { section throws(LoadFailure) in
+                try elf.contents(of: section, limit: limit, in: input)
+            } ?? []
         versionNames = Self.versionNames(bytes, names)
     }
 
     /// Defined functions whose name is `wanted`; `name@VERSION` only of that version.
     func functions(named wanted: String) -> [Symbol] {
         let plain = Array(wanted.utf8.prefix { $0 != UInt8(ascii: "@") })
-        let wantedVersion = wanted.utf8.count > plain.count
+        let wantedVersion =
+            wanted.utf8.count > plain.count
             ? String(wanted.drop { $0 != "@" }.drop { $0 == "@" }) : nil
         guard !plain.isEmpty else { return [] }
         var found: [Symbol] = []
@@ -57,11 +60,13 @@ struct ELFSymbolTable {
                 isFunction(start)
             else { continue }
             let number = version(of: index)
-            let own = suffix.isEmpty
+            let own =
+                suffix.isEmpty
                 ? versionNames[number & 0x7fff] : String(suffix.drop { $0 == "@" })
             if let wantedVersion, own != wantedVersion { continue }
             // `name@VERSION` in .symtab and bit 15 in .dynsym mark what is not the default.
-            let isHidden = suffix.isEmpty
+            let isHidden =
+                suffix.isEmpty
                 ? number & 0x8000 != 0 : suffix.hasPrefix("@") && !suffix.hasPrefix("@@")
             let binding = [1: 2, 10: 2, 2: 1][symbols[start + 4] >> 4] ?? 0
             found.append(

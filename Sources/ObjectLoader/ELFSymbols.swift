@@ -35,7 +35,8 @@ enum ELFSymbols {
             }
             guard let offset = offset(of: symbol, in: elf) else {
                 throw LoadFailure(
-                    .request, "symbol \"\(name)\" at address \(symbol.address) is in no segment "
+                    .request,
+                    "symbol \"\(name)\" at address \(symbol.address) is in no segment "
                         + "of the file that is executable", pointer: pointer)
             }
             offsets.append(offset)

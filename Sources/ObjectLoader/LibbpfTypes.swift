@@ -26,8 +26,8 @@ private enum BTFKind {
 
 /// The few questions about an object's types that go from a type to the one it refers to.
 ///
-/// Every id and name is checked by libbpf (`btf__type_by_id`, `btf__name_by_offset`); what follows a
-/// type was checked when the object was opened (`btf_sanity_check`).
+/// Every id and name is checked by libbpf (`btf__type_by_id`, `btf__name_by_offset`); what follows
+/// a type was checked when the object was opened (`btf_sanity_check`).
 @safe struct LibbpfTypes {
     struct Variable {
         let name: String
@@ -51,7 +51,8 @@ private enum BTFKind {
         // SAFETY: `count` entries follow the type, which libbpf checked against the blob's end.
         let entries = unsafe UnsafeBufferPointer(start: first, count: count)
         var variables: [Variable] = []
-        for unsafe entry in unsafe entries {
+        for index in 0..<count {
+            let entry = unsafe entries[index]
             guard let variable = unsafe btf__type_by_id(types, entry.type),
                 let name = unsafe btf__name_by_offset(types, variable.pointee.name_off)
             else { continue }

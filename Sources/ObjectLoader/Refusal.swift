@@ -1,3 +1,4 @@
+internal import CLibbpf
 internal import Linux
 internal import Loading
 
@@ -8,18 +9,27 @@ enum Refusal {
     private static let firstOfLibbpf: Int32 = 4000
 
     static func ofOpen(_ number: Errno) -> LoadFailure {
-        let lines = usefulLines()
-        let line = lines.last
+        guard let line = usefulLines().last else {
+            // Its number is of no file: ENOENT here is a section, a symbol or a type not found.
+            return LoadFailure(
+                .elf,
+                "the object is damaged: its sections, symbols and types do not fit together, and "
+                    + "libbpf says only \(describe(number))",
+                libbpfLog: LibbpfLog.text)
+        }
         let stage: LoadFailure.Stage =
-            switch line {
-            case let line? where line.hasPrefix("map '"): .map
-            case let line? where line.contains("relo") || line.contains("extern"): .relocation
-            case let line? where line.contains("BTF"): .btf
-            default: .elf
+            if line.hasPrefix("map '") {
+                .map
+            } else if line.hasPrefix("elf: ") {
+                .elf
+            } else if line.contains("relo") || line.contains("extern") {
+                .relocation
+            } else {
+                line.contains("BTF") ? .btf : .elf
             }
         return LoadFailure(
-            stage, "libbpf cannot open the object: \(line ?? number.description)",
-            errno: known(number), libbpfLog: LibbpfLog.text)
+            stage, "libbpf cannot open the object: \(line)", errno: known(number),
+            libbpfLog: LibbpfLog.text)
     }
 
     static func ofLoad(
@@ -50,7 +60,7 @@ enum Refusal {
             case let line? where line.contains("BTF"): .btf
             default: .elf
             }
-        return failure(stage, line ?? number.description, number)
+        return failure(stage, line ?? describe(number), number)
     }
 
     /// A function that the kernel did not take.
@@ -100,12 +110,22 @@ enum Refusal {
         number.rawValue < firstOfLibbpf ? number : nil
     }
 
+    /// `BPF object format invalid` of libbpf's own numbers, which it does not always print.
+    private static func describe(_ number: Errno) -> String {
+        guard number.rawValue >= firstOfLibbpf else { return number.description }
+        var text = [CChar](repeating: 0, count: 128)
+        _ = unsafe libbpf_strerror(number.rawValue, &text, text.count)
+        let bytes = text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     /// libbpf's lines without its prefix and without those that only say that it failed.
     private static func usefulLines() -> [String] {
         LibbpfLog.lines.map { line in
             String(line.hasPrefix("libbpf: ") ? line.dropFirst(8) : line[...])
         }.filter { line in
             !line.hasPrefix("failed to load object") && !line.contains("ulimit -l")
+                && !line.hasPrefix("elf: skipping ")
                 && !line.contains(": failed to load: ")
         }
     }

@@ -6,8 +6,8 @@ internal import Loading
 /// `brief`: one buffer for all functions, asked for only when one was refused, because libbpf then
 /// loads it again with log level 1; the first refusal ends the load, so one is enough. `full`: one
 /// for each function. The pages come into being as they are written. Kernels before 6.4 keep a
-/// log's start and fail with ENOSPC where it does not fit: so the buffers are as large as any kernel
-/// takes.
+/// log's start and fail with ENOSPC where it does not fit: so the buffers are as large as any
+/// kernel takes.
 @safe struct VerifierLogs: ~Copyable {
     /// libbpf's BPF_LOG_BUF_SIZE, the most that kernels up to 5.1 take.
     private static let mostBytes = Int(UInt32.max >> 8)
@@ -23,7 +23,7 @@ internal import Loading
         let count = mode == .full ? max(1, functions) : 1
         self.mode = mode
         bytesEach = min(Self.mostBytes, Self.allBytes / count)
-        // SAFETY: owned by this value, and lent to libbpf by `use`, which writes during a load only.
+        // SAFETY: owned by this value and lent to libbpf by `use`, which writes during a load.
         var buffers: [UnsafeMutablePointer<CChar>] = unsafe []
         for _ in 0..<count {
             let buffer = UnsafeMutablePointer<CChar>.allocate(capacity: bytesEach)
@@ -34,7 +34,7 @@ internal import Loading
     }
 
     deinit {
-        for unsafe buffer in unsafe buffers { unsafe buffer.deallocate() }
+        for index in unsafe buffers.indices { unsafe buffers[index].deallocate() }
     }
 
     /// Makes the kernel write what it says of a function into its buffer.
@@ -78,8 +78,8 @@ enum VerifierLogText {
         }.map(String.init)
     }
 
-    /// Beginnings of lines that come after the reason (kernel/bpf/verifier.c): print_verification_stats,
-    /// the notes of back-tracking, and the two states that show an endless loop.
+    /// Beginnings of lines that come after the reason (kernel/bpf/verifier.c): the statistics, the
+    /// notes of back-tracking, and the two states that show an endless loop.
     private static let noise = [
         "processed ", "verification time", "stack depth", "peak_states", "mark_precise:",
         "max_states_per_insn", "cur state:", "old state:",

@@ -40,6 +40,12 @@ enum LoaderRig {
         return try MemoryFile(name, holding: bytes.span)
     }
 
+    static func kernelIsAtLeast(_ major: Int, _ minor: Int) -> Bool {
+        let release = FileSystem.text("/proc/sys/kernel/osrelease") ?? ""
+        let numbers = release.split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
+        return numbers.count == 2 && (numbers[0], numbers[1]) >= (major, minor)
+    }
+
     private static func environment(_ name: String) -> String? {
         guard let text = unsafe getenv(name) else { return nil }
         return unsafe String(cString: text)

@@ -3,8 +3,8 @@
 
 say() { printf 'bench: %s\n' "$*" >&2; }
 
-# Makes what the run needs. No dot in the names: libbpf turns those of a bpffs path into "_". $work is
-# on disk, $memory is not: there the journal lies by default.
+# Makes what the run needs. No dot in the names: libbpf turns those of a bpffs path into "_".
+# $work is on disk, $memory is not: the journal goes there, as by default.
 prepare() {
     work=$(mktemp -d /tmp/apiary-bench-XXXXXX)
     memory=$(mktemp -d /dev/shm/apiary-bench-XXXXXX)
@@ -48,6 +48,8 @@ machine() {
         "$(cut -d' ' -f1 /proc/loadavg)" "$(pkg-config --modversion libbpf)" \
         "$(pkg-config --modversion libmicrohttpd)" "$(bpftool version | head -1)" \
         "$(bpftrace --version)"
+    awk '$1 > 0.5 { exit 1 }' /proc/loadavg ||
+        say 'the machine is busy with other things: expect half the figures, and compare ratios only'
     printf 'commit %s, %s\n\n' "$(git describe --always --dirty 2>/dev/null || echo unknown)" \
         "$(date -u +%FT%TZ)"
 }
@@ -56,8 +58,8 @@ machine() {
 daemon_start() {
     [ -x "$binary" ] || return 1
     mkdir -p "$memory/run" "$work/state"
-    port=$((20000 + RANDOM % 20000))
-    socket=$memory/apiary.sock
+    port=$((20000 + RANDOM % 10000))
+    socket=$memory/run/apiary.sock
     "$binary" serve --runtime-dir "$memory/run" --state-dir "$work/state" \
         --bpffs "$work/bpffs/apiary" --socket "$socket" --listen "127.0.0.1:$port" --unprotected \
         >"$work/daemon.log" 2>&1 &
@@ -108,7 +110,9 @@ change() {
 }
 
 # Nanoseconds of processor time that all threads of a process have had.
-cpu_ns() { cat /proc/"$1"/task/*/schedstat 2>/dev/null | awk '{ s += $1 } END { printf "%d\n", s }'; }
+cpu_ns() {
+    cat /proc/"$1"/task/*/schedstat 2>/dev/null | awk '{ s += $1 } END { printf "%d\n", s }'
+}
 
 now_us() { printf '%s\n' "${EPOCHREALTIME/./}"; }
 
@@ -121,7 +125,11 @@ timed() {
     sample "$name" "$(awk -v a="$start" -v b="$(now_us)" 'BEGIN { print (b - a) / 1000 }')"
 }
 
-sample() { printf '%s\n' "$2" >>"$work/samples/$1"; }
+# Keeps a number under a name, and shows it: how far apart the runs are is worth seeing.
+sample() {
+    say "  $1 $2"
+    printf '%s\n' "$2" >>"$work/samples/$1"
+}
 
 # The median of what was sampled under a name; nothing if nothing was.
 median() {

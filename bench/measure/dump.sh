@@ -24,7 +24,7 @@ measure_dump() {
     if [ -n "$daemon" ]; then
         dump_ours
         if [ "$(cat "$work/lines")" -ne $table_entries ]; then
-            say "a dump through curl has $(cat "$work/lines") of $table_entries entries: not compared"
+            say "the dump is not compared: it has $(cat "$work/lines") of $table_entries entries"
             is_whole=
         fi
         # From here on VmHWM is the peak of the dumps alone.

@@ -25,8 +25,9 @@ measure_entry() {
         map=$(bpftool -j map show pinned "$work/bpffs/peer/counts" | jq .id)
         bpftool map update id "$map" key 1 0 0 0 value 2 0 0 0 0 0 0 0
     fi
+    peer_port=$((10000 + RANDOM % 9990))
     for threads in 1 2; do
-        peer_port=$((10000 + RANDOM % 10000))
+        peer_port=$((peer_port + 1))
         "$tools/entry" "$map" $peer_port $threads &
         peers[$threads]="$! $peer_port"
         jobs_of_ours+=($!)

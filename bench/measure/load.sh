@@ -1,4 +1,4 @@
-# Load and attach, as whole processes: curl -T …?attach=auto against bpftool prog loadall autoattach.
+# Load and attach, as whole processes: curl -T …?attach=auto against bpftool loadall autoattach.
 # shellcheck shell=bash disable=SC2154
 
 measure_load() {

@@ -91,7 +91,7 @@ static int write_line(void *context, void *bytes, size_t size)
     char *to = at;
     if (!lean) {
         to = PUT(to, "{\"kind\":\"event\",\"cursor\":\"");
-        to = PUT(to, "c0ffee00.1.");
+        to = PUT(to, "c0ffee0011223344.1-");
         to = put_u64(to, lines);
         to = PUT(to, "\",\"seq\":");
         to = put_u64(to, lines);
@@ -132,8 +132,10 @@ int main(int argc, char **argv)
         return 2;
     }
     lean = argc > 2 && !strcmp(argv[2], "--lean");
-    signal(SIGTERM, stop);
-    signal(SIGINT, stop);
+    // Without SA_RESTART: a write to a full pipe must not outlive the wish to stop.
+    const struct sigaction stops = {.sa_handler = stop};
+    sigaction(SIGTERM, &stops, NULL);
+    sigaction(SIGINT, &stops, NULL);
     signal(SIGPIPE, SIG_IGN);
     wall_offset_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
 

@@ -78,7 +78,8 @@ static inline char *put_text(char *at, const char *text, size_t size)
         memcpy(&word, text + i, 8);
         const uint64_t quote = word ^ (ones * '"'), slash = word ^ (ones * '\\');
         const uint64_t special = ((word - ones * 0x20) & ~word & tops) | (word & tops) |
-                                 ((quote - ones) & ~quote & tops) | ((slash - ones) & ~slash & tops);
+                                 ((quote - ones) & ~quote & tops) |
+                                 ((slash - ones) & ~slash & tops);
         memcpy(at, &word, 8);
         if (!special) {
             at += 8;

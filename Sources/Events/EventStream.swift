@@ -1,0 +1,149 @@
+internal import Linux
+internal import Synchronization
+
+/// A stream as all threads see it: its segments, how far it is committed, and who waits for more.
+///
+/// Written by the pump's thread alone (but for `waiting`, `readers` and `types`); the lock is held
+/// for a few assignments only, never while records or text are copied.
+final class EventStream: Sendable {
+    struct State {
+        /// Oldest first; the last one is appended to.
+        var segments: [Segment] = []
+        /// Everything that is committed.
+        var end = Totals()
+        var mark = RingMark()
+        /// Where `end` is in the last segment.
+        var endOffset = SegmentHeader.byteCount
+        /// Wall time of the last entry.
+        var lastNanoseconds: UInt64 = 0
+        var isOpen = false
+        var countsLosses = false
+        /// By fingerprint: those that were declared since the daemon started.
+        var types: [UInt64: RecordType] = [:]
+        /// Readers that gave all there is, by id.
+        var waiting: [UInt64: Subscription] = [:]
+        /// Readers in all.
+        var readers: [UInt64: Subscription] = [:]
+
+        var retainedBytes: Int { segments.reduce(0) { $0 + $1.size } }
+        /// The first number that can still be read, or the next one to come.
+        var oldest: Totals { segments.first?.header.before ?? end }
+    }
+
+    let key: StreamKey
+    /// Never used again for another stream of this journal.
+    let number: UInt64
+    let directory: String
+    let renderings: Renderings
+    private let head: LineHead
+    let state: Mutex<State>
+
+    init(
+        _ key: StreamKey, number: UInt64, directory: String, journal: UInt64,
+        _ budget: TextBudget, _ state: State
+    ) {
+        self.key = key
+        self.number = number
+        self.directory = directory
+        head = LineHead(journal: journal, stream: number, key: key)
+        renderings = Renderings(head, budget)
+        self.state = Mutex(state)
+    }
+
+    /// Makes a batch visible. - Returns: who waited for it.
+    func publish(
+        _ end: Totals, _ mark: RingMark, endOffset: Int, nanoseconds: UInt64
+    ) -> [UInt64: Subscription] {
+        state.withLock { state in
+            state.end = end
+            state.endOffset = endOffset
+            state.mark = mark
+            state.lastNanoseconds = nanoseconds
+            guard !state.waiting.isEmpty else { return [:] }
+            let waiting = state.waiting
+            state.waiting = [:]
+            return waiting
+        }
+    }
+
+    func add(_ segment: Segment) {
+        state.withLock {
+            $0.segments.append(segment)
+            $0.endOffset = SegmentHeader.byteCount
+        }
+    }
+
+    /// Removes the last segment where it has no entry, so that its name is free for another.
+    func removeEmptyLast(_ firstSequence: UInt64) {
+        let empty = state.withLock { state -> Segment? in
+            guard state.segments.last?.firstSequence == firstSequence else { return nil }
+            return state.segments.removeLast()
+        }
+        // Where it stays, making the next one says so.
+        try? empty?.unlink()
+    }
+
+    /// Removes the oldest segment. By the pump's thread only.
+    ///
+    /// The counts of a stream without segments are in its meta file, written before.
+    func evictOldest() {
+        let (segment, isLast, end, mark) = state.withLock {
+            ($0.segments.first, $0.segments.count == 1, $0.end, $0.mark)
+        }
+        guard let segment else { return }
+        if isLast {
+            // Where it cannot be written (no room), the stream's next numbers would be lost with a
+            // crash that follows at once; refusing to evict would cost more.
+            try? StreamMeta(key: key, end: end, mark: mark).write(directory)
+        }
+        state.withLock { state in _ = state.segments.removeFirst() }
+        renderings.drop(segment)
+        // A name that cannot be removed is found, and evicted again, at the next start.
+        try? segment.unlink()
+    }
+}
+
+// MARK: - Where a reader stands
+
+extension EventStream {
+    /// What lies at a number of the stream.
+    enum Location {
+        case caughtUp
+        /// In this segment, at this offset where it is known.
+        case entry(Segment, offset: Int?)
+        /// No longer there; the next that is.
+        case evicted(next: Totals)
+    }
+
+    /// - Parameter hint: the segment (by its first number) and the offset where the reader stopped.
+    func locate(_ sequence: UInt64, hint: (first: UInt64, offset: Int)?) -> Location {
+        state.withLock { state in
+            guard sequence < state.end.nextSequence else { return .caughtUp }
+            guard let index = state.segments.lastIndex(where: { $0.firstSequence <= sequence })
+            else { return .evicted(next: state.oldest) }
+            let segment = state.segments[index]
+            if sequence == segment.firstSequence {
+                return .entry(segment, offset: SegmentHeader.byteCount)
+            }
+            guard let hint, hint.first == segment.firstSequence else {
+                return .entry(segment, offset: nil)
+            }
+            return .entry(segment, offset: hint.offset)
+        }
+    }
+
+    /// The counts just after the segment, where readers go on when it ends too early.
+    func totals(after segment: Segment) -> Totals {
+        state.withLock { state in
+            let next = state.segments.first { $0.firstSequence > segment.firstSequence }
+            return next?.header.before ?? state.end
+        }
+    }
+
+    /// Bytes of the cursor that stands in the stream's shared lines.
+    func ownCursorByteCount(_ sequence: UInt64) -> Int { head.cursorByteCount(sequence) }
+
+    func type(of segment: Segment) -> RecordType? {
+        state.withLock { $0.types[segment.header.type] }
+    }
+}

@@ -1,0 +1,151 @@
+internal import Linux
+internal import Synchronization
+
+/// The journal's directory: its identity, its streams and what may be kept of them.
+///
+/// ```
+/// journal-id     16 hex digits, made once: cursors of another journal are refused by it
+/// next-stream    the number of the next stream
+/// 1/meta         see StreamMeta
+/// 1/00000000000000000001.segment
+/// ```
+final class Journal: Sendable {
+    let directory: String
+    let limits: JournalLimits
+    let id: UInt64
+    private let budget = TextBudget()
+    private struct Table {
+        var streams: [StreamKey: EventStream] = [:]
+        var nextNumber: UInt64 = 1
+    }
+    private let table: Mutex<Table>
+
+    init(_ directory: String, _ limits: JournalLimits) throws(JournalError) {
+        self.directory = directory
+        self.limits = limits
+        do {
+            try FileSystem.makeDirectories(directory)
+            id = try Self.identity(directory)
+            var table = Table()
+            for name in try FileSystem.list(directory) {
+                guard let number = UInt64(name), String(number) == name else { continue }
+                table.nextNumber = max(table.nextNumber, number + 1)
+                let stream = Recovery.stream(
+                    directory + "/" + name, number: number, journal: id, budget)
+                if let stream { table.streams[stream.key] = stream }
+            }
+            let next = FileSystem.text(directory + "/next-stream").flatMap { UInt64($0) }
+            table.nextNumber = max(table.nextNumber, next ?? 1)
+            self.table = Mutex(table)
+        } catch {
+            throw JournalError(reason: "the journal \(directory) cannot be opened", errno: error)
+        }
+    }
+
+    private static func identity(_ directory: String) throws(Errno) -> UInt64 {
+        let path = directory + "/journal-id"
+        if let text = FileSystem.text(path), let id = UInt64(text, radix: 16), text.utf8.count == 16 {
+            return id
+        }
+        let id = UInt64.random(in: 1...UInt64.max)
+        try FileSystem.replace(path, with: (hex(id) + [UInt8(ascii: "\n")]).span)
+        return id
+    }
+
+    /// The 16 digits of a journal's id.
+    static func hex(_ id: UInt64) -> [UInt8] {
+        let digits = Array("0123456789abcdef".utf8)
+        return (0..<16).map { digits[Int(id >> (60 - 4 * UInt64($0)) & 15)] }
+    }
+
+    /// Sorted by number.
+    var streams: [EventStream] {
+        table.withLock { $0.streams.values.sorted { $0.number < $1.number } }
+    }
+
+    var nextNumber: UInt64 { table.withLock { $0.nextNumber } }
+
+    /// The stream of this name, made where there is none.
+    func stream(_ key: StreamKey) throws(JournalError) -> EventStream {
+        if let stream = table.withLock({ $0.streams[key] }) { return stream }
+        guard !key.program.utf8.contains(where: { $0 < 32 }),
+            !key.map.utf8.contains(where: { $0 < 32 })
+        else { throw JournalError(reason: "a control character in the name of a stream") }
+        let number = nextNumber
+        let path = "\(directory)/\(number)"
+        do {
+            let next = Array(String(number + 1).utf8)
+            try FileSystem.replace(directory + "/next-stream", with: next.span)
+            try FileSystem.makeDirectory(path)
+            try StreamMeta(key: key, end: Totals(), mark: RingMark()).write(path)
+        } catch {
+            throw JournalError(reason: "the stream's directory \(path)", errno: error)
+        }
+        let stream = EventStream(
+            key, number: number, directory: path, journal: id, budget, EventStream.State())
+        table.withLock {
+            $0.streams[key] = stream
+            $0.nextNumber = number + 1
+        }
+        return stream
+    }
+}
+
+// MARK: - Retention: by the pump's thread only
+
+extension Journal {
+    /// Evicts until `size` more bytes for `stream` are within the limits.
+    /// - Returns: false where they never are.
+    func makeRoom(_ size: Int, for stream: EventStream) -> Bool {
+        guard size <= limits.bytesPerStream, size <= limits.bytesInAll else { return false }
+        while stream.state.withLock({ $0.retainedBytes }) + size > limits.bytesPerStream {
+            stream.evictOldest()
+        }
+        while true {
+            let sizes = streams.map { other in
+                (other, other.state.withLock { $0.retainedBytes })
+            }
+            let all = sizes.reduce(0) { $0 + $1.1 }
+            if all + size <= limits.bytesInAll { return true }
+            let largest = sizes.max { one, other in
+                one.1 + (one.0 === stream ? size : 0) < other.1 + (other.0 === stream ? size : 0)
+            }
+            // The newcomer may be the largest by what it asks for and yet have nothing to give.
+            let victim =
+                largest.map { $0.1 > 0 } == true ? largest : sizes.max { $0.1 < $1.1 }
+            guard let victim, victim.1 > 0 else { return false }
+            victim.0.evictOldest()
+        }
+    }
+
+    /// Evicts segments whose last record is too old.
+    /// - Returns: when to look again; `nil` where nothing is retained.
+    func evictExpired(now: UInt64) -> UInt64? {
+        let age = UInt64(max(limits.ageSeconds, 0)) * 1_000_000_000
+        var next: UInt64?
+        for stream in streams {
+            while let expiry = stream.expiry(age) {
+                if expiry <= now {
+                    stream.evictOldest()
+                } else {
+                    next = min(next ?? .max, expiry)
+                    break
+                }
+            }
+        }
+        return next
+    }
+}
+
+extension EventStream {
+    /// When the oldest segment's last record is `age` old.
+    fileprivate func expiry(_ age: UInt64) -> UInt64? {
+        state.withLock { state in
+            guard !state.segments.isEmpty else { return nil }
+            // A segment is made when the one before it is full.
+            return age
+                + (state.segments.count > 1
+                    ? state.segments[1].header.createdNanoseconds : state.lastNanoseconds)
+        }
+    }
+}

@@ -1,0 +1,34 @@
+public import Linux
+
+/// The journal's directory or files refused.
+public struct JournalError: Error, Sendable {
+    /// A clause that names the path.
+    public let reason: String
+    public let errno: Errno?
+
+    public init(reason: String, errno: Errno? = nil) {
+        self.reason = reason
+        self.errno = errno
+    }
+}
+
+/// What the journal may keep. All sizes are of files as allocated, not of records.
+public struct JournalLimits: Sendable {
+    /// 64 MiB.
+    public var bytesPerStream = 64 << 20
+    /// 256 MiB. Over it the oldest segment of the largest stream goes first, so that a noisy stream
+    /// cannot evict a quiet one.
+    public var bytesInAll = 256 << 20
+    /// One hour, counted from a segment's last record.
+    public var ageSeconds = 3600
+    /// Segments begin at 256 KiB and double up to this; a record that is larger gets its own.
+    public var segmentBytes = 4 << 20
+
+    public init() {}
+
+    /// Segments small enough that dropping one leaves most of the stream.
+    var largestSegmentBytes: Int { max(Self.pageBytes, min(segmentBytes, bytesPerStream / 4)) }
+
+    static let firstSegmentBytes = 256 << 10
+    static let pageBytes = 4096
+}

@@ -1,0 +1,137 @@
+/// Where one reader stands in one stream.
+struct Place {
+    let stream: EventStream
+    let rendering: Rendering
+    /// The next number to be given.
+    var sequence: UInt64
+    /// Numbers below were evicted before the reader came: their gap is the journal's.
+    let oldestAtStart: UInt64
+    /// A finite answer ends before this number.
+    let end: UInt64?
+    /// Where `sequence` lies, if known: in the segment that begins with `first`.
+    var hint: (first: UInt64, offset: Int)?
+    /// Of the records that are this reader's, how many come before `sequence` in the stream.
+    var ordinal: UInt64
+    var journaledBefore: UInt64
+    var delivered: UInt64 = 0
+    var filtered: UInt64 = 0
+    var lost: UInt64 = 0
+
+    /// Whether invalid records are this reader's, too.
+    let countsInvalid: Bool
+
+    func eligible(_ totals: Totals) -> UInt64 {
+        totals.records &+ (countsInvalid ? totals.invalidRecords : 0)
+    }
+
+    var cursor: Cursor.Place {
+        Cursor.Place(stream: stream.number, sequence: sequence &- 1)
+    }
+
+    /// Where a reader of `stream` begins.
+    enum Start { case oldest, now, after(UInt64) }
+
+    init(_ stream: EventStream, _ start: Start, _ query: StreamQuery) {
+        self.stream = stream
+        let showsInvalid = query.records == .invalid
+        countsInvalid = showsInvalid
+        rendering = stream.renderings.rendering(
+            LineVariant(format: query.format, int64: query.int64, showsInvalid: showsInvalid))
+        let (oldest, end, last) = stream.state.withLock { state in
+            (
+                state.oldest, state.end,
+                state.segments.last.map { (first: $0.firstSequence, offset: state.endOffset) }
+            )
+        }
+        oldestAtStart = oldest.nextSequence
+        self.end = query.follow ? nil : end.nextSequence
+        let reach: Totals
+        switch start {
+        case .now:
+            sequence = end.nextSequence
+            hint = last
+            reach = end
+        case .oldest:
+            sequence = oldest.nextSequence
+            reach = oldest
+        case .after(let number):
+            sequence = number + 1
+            reach = oldest
+        }
+        ordinal = 0
+        journaledBefore = 0
+        ordinal = eligible(reach)
+        journaledBefore = ordinal
+        if case .after = start { settle(oldest, end) }
+    }
+
+    /// Finds the entry that a cursor names, and how many records come before it.
+    private mutating func settle(_ oldest: Totals, _ end: Totals) {
+        if sequence < oldest.nextSequence {
+            // What was evicted before cannot be counted by kind any more: by numbers then.
+            let missing = oldest.nextSequence - sequence
+            journaledBefore = ordinal &- missing
+            ordinal = journaledBefore
+        } else if case .entry(let segment, nil) = stream.locate(sequence, hint: nil) {
+            walk(segment)
+            journaledBefore = ordinal
+        } else if case .entry(let segment, _) = stream.locate(sequence, hint: nil) {
+            ordinal = eligible(segment.header.before)
+            journaledBefore = ordinal
+        } else {
+            ordinal = eligible(end)
+            journaledBefore = ordinal
+        }
+    }
+
+    /// Finds `sequence` in the segment: sets `hint` and `ordinal`.
+    /// - Returns: false where it is not there (damaged).
+    @discardableResult
+    mutating func walk(_ segment: Segment) -> Bool {
+        let tail = segment.tail
+        var totals = segment.header.before
+        var offset = SegmentHeader.byteCount
+        while totals.nextSequence < sequence {
+            guard let entry = segment.entry(at: offset, before: tail),
+                entry.sequence == totals.nextSequence
+            else { return false }
+            totals.count(entry, lost: entry.isGap ? segment.gap(at: offset).lost : 0)
+            offset += EntryHeader.span(Int(entry.length))
+        }
+        hint = (segment.firstSequence, offset)
+        ordinal = eligible(totals)
+        // A cursor within a gap's numbers is none that was given: the gap counts as told.
+        sequence = totals.nextSequence
+        return true
+    }
+
+    /// Steps over entries whose text was taken.
+    mutating func advance(_ run: Piece.Run) {
+        let (visible, hidden) = (UInt64(run.visible), UInt64(run.count - run.visible))
+        sequence &+= UInt64(run.count)
+        delivered &+= visible
+        ordinal &+= visible
+        // Without text: the valid ones for who reads the invalid; else the invalid, which do not
+        // count.
+        if countsInvalid {
+            filtered &+= hidden
+            ordinal &+= hidden
+        }
+    }
+
+    /// Steps over numbers that cannot be given; `next` are the counts behind them.
+    mutating func jump(to next: Totals) {
+        sequence = next.nextSequence
+        hint = nil
+        let reached = eligible(next)
+        lost &+= reached &- ordinal
+        ordinal = reached
+    }
+
+    func ledger(_ id: UInt64, _ end: Totals) -> StreamLedger.Reader {
+        let all = eligible(end)
+        return StreamLedger.Reader(
+            id: id, journaled: all &- journaledBefore, delivered: delivered, filtered: filtered,
+            lost: lost, pending: all &- ordinal)
+    }
+}

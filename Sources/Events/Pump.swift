@@ -1,0 +1,231 @@
+internal import Linux
+internal import Synchronization
+
+/// How the pump trades latency for batches.
+enum Pace {
+    /// Records taken from one ring before the others have their turn.
+    static let recordsPerRound = 4096
+    /// A round that begins less than this after the last one is part of a burst.
+    static let burstNanoseconds: UInt64 = 1_000_000
+    /// Within a burst records are left to gather for this long, so that there are fewer and larger
+    /// batches; the first record after a silence is taken at once.
+    static let lingerNanoseconds: UInt64 = 500_000
+    /// They are left to gather only while a round takes less than this part of the ring.
+    static let lingerRingShare: UInt64 = 8
+    /// Between two looks at a program's counter of lost records.
+    static let counterNanoseconds: UInt64 = 100_000_000
+}
+
+/// The thread that takes records from all rings and writes the journal: no other thread does.
+final class Pump: Sendable {
+    enum Change: Sendable {
+        case open(EventStream, any RecordSource, RecordType?, (any LostCounter)?)
+        case close(EventStream)
+        case stop
+    }
+    private struct Mail {
+        var changes: [Change] = []
+        var answer: Errno?
+        var isStopped = false
+    }
+
+    private let journal: Journal
+    private let poller: Poller
+    private let wakeup: Wakeup
+    private let mail = Mutex(Mail())
+    /// One change at a time: held by who waits for the pump's answer.
+    private let turn = Mutex(())
+    private let answered: Wakeup
+    private let answers: Poller
+    private let thread = Mutex<NamedThread?>(nil)
+
+    init(_ journal: Journal) throws(Errno) {
+        self.journal = journal
+        poller = try Poller()
+        wakeup = try Wakeup()
+        answered = try Wakeup()
+        answers = try Poller()
+        try poller.add(wakeup.raw, tag: 0)
+        try answers.add(answered.raw, tag: 0)
+        let thread = try NamedThread("pump") { [self] in run() }
+        self.thread.withLock { $0 = thread }
+    }
+
+    /// Has the pump make a change and waits until it did. After `stop` nothing happens.
+    func perform(_ change: Change) throws(Errno) {
+        let failure = turn.withLock { _ -> Errno? in
+            let isStopped = mail.withLock { mail in
+                if !mail.isStopped { mail.changes.append(change) }
+                return mail.isStopped
+            }
+            if isStopped { return nil }
+            wakeup.signal()
+            // An interrupted wait is no answer; any other failure is of our own making.
+            while (try? answers.wait(timeoutMilliseconds: -1))?.isEmpty != false {}
+            answered.clear()
+            return mail.withLock { $0.answer }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Ends the thread: positions are written, nothing more is taken.
+    func stop() {
+        do { try perform(.stop) } catch { preconditionFailure("stop answered \(error)") }
+        let thread = thread.withLock { thread in
+            defer { thread = nil }
+            return thread
+        }
+        thread?.join()
+    }
+
+    private func run() {
+        var rounds = PumpRounds(journal, poller)
+        while true {
+            let ready: [UInt64]
+            do {
+                ready = try poller.wait(timeoutMilliseconds: rounds.timeoutMilliseconds())
+            } catch {
+                preconditionFailure("epoll_wait: \(error)")
+            }
+            if ready.contains(0) {
+                wakeup.clear()
+                if !apply(&rounds) { return }
+            }
+            rounds.run(ready)
+        }
+    }
+
+    /// False when it is time to stop.
+    private func apply(_ rounds: inout PumpRounds) -> Bool {
+        let changes = mail.withLock { mail in
+            defer { mail.changes = [] }
+            return mail.changes
+        }
+        var goesOn = true
+        for change in changes {
+            var failure: Errno?
+            switch change {
+            case .open(let stream, let source, let type, let counter):
+                do { try rounds.open(stream, source, type, counter) } catch { failure = error }
+            case .close(let stream): rounds.close(stream)
+            case .stop:
+                rounds.stop()
+                goesOn = false
+            }
+            mail.withLock {
+                $0.answer = failure
+                if !goesOn { $0.isStopped = true }
+            }
+            answered.signal()
+        }
+        return goesOn
+    }
+}
+
+/// What the pump's thread keeps between two waits.
+private struct PumpRounds {
+    private let journal: Journal
+    private let poller: Poller
+    private var writers: [UInt64: StreamWriter] = [:]
+    private var lastRoundNanoseconds: UInt64 = 0
+    private var lastLookNanoseconds: UInt64 = 0
+    private var emptyRounds: UInt64 = 0
+    private var nextExpiry: UInt64? = 0
+
+    init(_ journal: Journal, _ poller: Poller) {
+        self.journal = journal
+        self.poller = poller
+    }
+
+    /// Until a stale counter is read, or a segment is too old; else for ever.
+    func timeoutMilliseconds() -> Int32 {
+        if writers.values.contains(where: { $0.isCounterStale }) {
+            return Int32(Pace.counterNanoseconds / 1_000_000)
+        }
+        guard let nextExpiry else { return -1 }
+        let now = Clock.realtimeNanoseconds()
+        guard nextExpiry > now else { return 0 }
+        return Int32(min((nextExpiry - now) / 1_000_000 + 1, 60_000))
+    }
+
+    mutating func open(
+        _ stream: EventStream, _ source: any RecordSource, _ type: RecordType?,
+        _ lostCounter: (any LostCounter)?
+    ) throws(Errno) {
+        close(stream)
+        try poller.add(source.pollDescriptor, tag: stream.number)
+        writers[stream.number] = StreamWriter(stream, source, journal, type, lostCounter)
+        stream.state.withLock {
+            $0.isOpen = true
+            $0.countsLosses = lostCounter != nil
+        }
+    }
+
+    /// Takes what is in the ring, then lets go of it.
+    mutating func close(_ stream: EventStream) {
+        guard let writer = writers.removeValue(forKey: stream.number) else { return }
+        while true {
+            let drained = writer.drain(limit: Pace.recordsPerRound)
+            wake(drained.waiting)
+            if drained.records == 0 { break }
+        }
+        wake(writer.lookForLosses(now: Clock.monotonicNanoseconds(), force: true))
+        // It is in there as long as the source lives: `open` added it.
+        try? poller.remove(writer.source.pollDescriptor)
+        stream.state.withLock { $0.isOpen = false }
+    }
+
+    mutating func stop() {
+        for writer in writers.values {
+            // The descriptors die with their rings.
+            try? poller.remove(writer.source.pollDescriptor)
+        }
+        writers = [:]
+    }
+
+    mutating func run(_ ready: [UInt64]) {
+        let start = Clock.monotonicNanoseconds()
+        var (records, mayLinger) = (0, true)
+        for tag in ready {
+            guard let writer = writers[tag] else { continue }
+            let drained = writer.drain(limit: Pace.recordsPerRound)
+            records += drained.records
+            if drained.bytes > UInt64(writer.source.dataBytes) / Pace.lingerRingShare {
+                mayLinger = false
+            }
+            wake(drained.waiting)
+            if drained.records > 0 { wake(writer.lookForLosses(now: start)) }
+        }
+        if records == 0 {
+            lookAround(start)
+            if ready.contains(where: { $0 != 0 }) { waitForUnfinished() }
+            return
+        }
+        emptyRounds = 0
+        if nextExpiry == nil { nextExpiry = 0 }
+        if start - lastLookNanoseconds > Pace.counterNanoseconds * 10 { lookAround(start) }
+        let isBurst = start - lastRoundNanoseconds < Pace.burstNanoseconds
+        if isBurst && mayLinger { Clock.sleep(nanoseconds: Pace.lingerNanoseconds) }
+        lastRoundNanoseconds = Clock.monotonicNanoseconds()
+    }
+
+    /// A record in the making keeps its ring readable: give its program a moment to finish it.
+    private mutating func waitForUnfinished() {
+        emptyRounds = min(emptyRounds + 1, 10)
+        Clock.sleep(nanoseconds: min(1000 << emptyRounds, Pace.lingerNanoseconds))
+    }
+
+    /// When nothing came for a while, and once a second.
+    private mutating func lookAround(_ now: UInt64) {
+        lastLookNanoseconds = now
+        for writer in writers.values where writer.isCounterStale {
+            wake(writer.lookForLosses(now: now))
+        }
+        let wall = Clock.realtimeNanoseconds()
+        if let nextExpiry, nextExpiry <= wall { self.nextExpiry = journal.evictExpired(now: wall) }
+    }
+
+    private func wake(_ waiting: [UInt64: Subscription]) {
+        for subscription in waiting.values { subscription.wakeUp() }
+    }
+}

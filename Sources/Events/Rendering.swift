@@ -1,0 +1,173 @@
+internal import Synchronization
+
+/// The text of a stream in all variants that somebody reads.
+final class Renderings: Sendable {
+    private let head: LineHead
+    private let budget: TextBudget
+    private let variants = Mutex<[LineVariant: Rendering]>([:])
+
+    init(_ head: LineHead, _ budget: TextBudget) {
+        self.head = head
+        self.budget = budget
+    }
+
+    func rendering(_ variant: LineVariant) -> Rendering {
+        variants.withLock { variants in
+            if let rendering = variants[variant] { return rendering }
+            let rendering = Rendering(head, variant, budget)
+            variants[variant] = rendering
+            return rendering
+        }
+    }
+
+    /// Forgets the text of an evicted segment, which keeps its memory.
+    func drop(_ segment: Segment) {
+        for rendering in variants.withLock({ Array($0.values) }) {
+            rendering.drop { $0.segment === segment }
+        }
+    }
+
+    /// Forgets everything: nobody reads any more, or a type became known.
+    func dropAll() {
+        for rendering in variants.withLock({ Array($0.values) }) { rendering.drop { _ in true } }
+    }
+
+    /// Lines rendered since the start, in all variants.
+    var renderedLines: UInt64 {
+        variants.withLock { $0.values.reduce(0) { $0 + $1.renderedLines } }
+    }
+}
+
+/// The text of a stream in one variant: each entry is rendered once, by the first reader who wants
+/// it, as long as the memory lasts.
+final class Rendering: Sendable {
+    private struct State: ~Copyable {
+        /// By their first numbers; they do not overlap.
+        var chunks: [Chunk] = []
+        var uses: UInt64 = 0
+        var renderedLines: UInt64 = 0
+        var renderer: LineRenderer
+    }
+
+    private let variant: LineVariant
+    private let budget: TextBudget
+    private let state: Mutex<State>
+
+    init(_ head: LineHead, _ variant: LineVariant, _ budget: TextBudget) {
+        self.variant = variant
+        self.budget = budget
+        state = Mutex(State(renderer: LineRenderer(head, variant)))
+    }
+
+    var renderedLines: UInt64 { state.withLock { $0.renderedLines } }
+
+    func drop(_ isUnwanted: (Chunk) -> Bool) {
+        state.withLock { $0.chunks.removeAll(where: isUnwanted) }
+    }
+
+    /// The text from entry `sequence` on, which lies at `offset` of `segment` and is no gap.
+    func piece(
+        _ stream: EventStream, _ segment: Segment, _ sequence: UInt64, offset: Int
+    ) -> Piece {
+        state.withLock { state in
+            state.uses += 1
+            let after = state.chunks.partitioningIndex { $0.first > sequence }
+            let limit = after < state.chunks.count ? state.chunks[after].first : .max
+            var found: Chunk?
+            if after > 0 {
+                let chunk = state.chunks[after - 1]
+                let covers = sequence - chunk.first < UInt64(chunk.count)
+                let goesOn = sequence - chunk.first == UInt64(chunk.count) && !chunk.isClosed
+                if chunk.segment === segment && (covers || goesOn) { found = chunk }
+            }
+            let chunk = found ?? add(&state, stream, segment, sequence, at: after)
+            chunk.lastUse = state.uses
+            if !chunk.isClosed { extend(&state, chunk, stream, from: offset, limit) }
+            return Piece(
+                chunk: chunk, entries: Int(sequence - chunk.first)..<chunk.count,
+                isDense: chunk.hidden == 0)
+        }
+    }
+
+    private func add(
+        _ state: inout State, _ stream: EventStream, _ segment: Segment, _ sequence: UInt64,
+        at index: Int
+    ) -> Chunk {
+        let (isRetained, backlog) = stream.state.withLock {
+            (
+                segment.firstSequence >= $0.oldest.nextSequence,
+                $0.end.nextSequence &- sequence
+            )
+        }
+        // A quiet stream's reader gets a small one.
+        let chunk = Chunk(
+            segment, first: sequence,
+            textBytes: backlog < 32 ? Chunk.smallTextBytes : Chunk.textBytes, budget)
+        // The text of an evicted segment would keep its memory: it is for this reader alone.
+        guard isRetained else { return chunk }
+        state.chunks.insert(chunk, at: index)
+        var bytes = state.chunks.reduce(0) { $0 + $1.memoryBytes }
+        while bytes > TextBudget.bytesPerRendering || budget.isExceeded {
+            let oldest = state.chunks.indices.filter { state.chunks[$0] !== chunk }
+                .min { state.chunks[$0].lastUse < state.chunks[$1].lastUse }
+            guard let oldest else { break }
+            bytes -= state.chunks.remove(at: oldest).memoryBytes
+        }
+        return chunk
+    }
+
+    /// Renders what there is until the chunk is full.
+    private func extend(
+        _ state: inout State, _ chunk: Chunk, _ stream: EventStream, from offset: Int,
+        _ limit: UInt64
+    ) {
+        let segment = chunk.segment
+        let tail = segment.tail
+        var offset = chunk.count == 0 ? offset : Int(chunk.line(chunk.count - 1).entryEnd)
+        guard offset < tail else { return }
+        state.renderer.use(stream.type(of: segment))
+        let empty: [UInt8] = []
+        var sequence = chunk.first + UInt64(chunk.count)
+        while offset < tail {
+            guard sequence < limit, let entry = segment.entry(at: offset, before: tail),
+                !entry.isGap, entry.sequence == sequence
+            else {
+                chunk.isClosed = true
+                return
+            }
+            let end = offset &+ EntryHeader.span(Int(entry.length))
+            let fits: Bool
+            if entry.isInvalid == variant.showsInvalid {
+                segment.withRecord(entry, at: offset) { state.renderer.render(entry, $0) }
+                state.renderedLines += 1
+                fits = state.renderer.withLine { chunk.append($0, entryEnd: end) }
+            } else {
+                fits = chunk.append(empty.span, entryEnd: end)
+                if fits { chunk.hidden += 1 }
+            }
+            guard fits else {
+                chunk.isClosed = true
+                return
+            }
+            sequence += 1
+            offset = end
+        }
+        if chunk.count == Chunk.mostLines { chunk.isClosed = true }
+    }
+}
+
+extension Array {
+    /// The index of the first element for which `isAfter` holds, where it holds for all behind it.
+    fileprivate func partitioningIndex(_ isAfter: (Element) -> Bool) -> Int {
+        // Readers that follow are at the end.
+        guard let last, !isAfter(last) else {
+            var (low, high) = (0, count)
+            while low < high {
+                let middle = (low + high) / 2
+                if isAfter(self[middle]) { high = middle } else { low = middle + 1 }
+            }
+            return low
+        }
+        return count
+    }
+}

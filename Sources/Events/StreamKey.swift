@@ -1,0 +1,14 @@
+/// A stream of records: one ring of one program.
+public struct StreamKey: Sendable, Hashable, Comparable {
+    public let program: String
+    public let map: String
+
+    public init(program: String, map: String) {
+        self.program = program
+        self.map = map
+    }
+
+    public static func < (one: StreamKey, other: StreamKey) -> Bool {
+        (one.program, one.map) < (other.program, other.map)
+    }
+}

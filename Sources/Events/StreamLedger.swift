@@ -1,0 +1,39 @@
+/// What became of every record of a stream, since the stream began, over restarts of the daemon.
+///
+/// `received = journaled + invalid`, and where the program counts what it loses
+/// `produced = received + lostInKernel + lostInJournal`.
+public struct StreamLedger: Sendable {
+    /// `journaled = delivered + filtered + lost + pending`.
+    public struct Reader: Sendable {
+        public let id: UInt64
+        /// Records that are this reader's: journaled from its place in the stream on.
+        public let journaled: UInt64
+        public let delivered: UInt64
+        /// Taken by its query's `type` or `records`.
+        public let filtered: UInt64
+        /// Evicted before it came by.
+        public let lost: UInt64
+        public let pending: UInt64
+    }
+
+    public let key: StreamKey
+    /// False where the program is gone and only its journal is left.
+    public let isOpen: Bool
+    /// `nil` where the program does not count.
+    public let produced: UInt64?
+    public let received: UInt64
+    /// By reason; reasons that never occurred are left out.
+    public let invalid: [String: UInt64]
+    public let journaled: UInt64
+    /// Journaled records that are no longer retained.
+    public let evicted: UInt64
+    /// As told in the stream's gaps; `nil` where the program does not count.
+    public let lostInKernel: UInt64?
+    /// Records for which the journal found no room.
+    public let lostInJournal: UInt64
+    public let oldestSequence: UInt64
+    public let nextSequence: UInt64
+    /// Bytes of the segments.
+    public let retainedBytes: Int
+    public let readers: [Reader]
+}

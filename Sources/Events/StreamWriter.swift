@@ -1,0 +1,231 @@
+internal import Linux
+
+/// Moves records from a ring into a stream's segments. Used by the pump's thread only.
+final class StreamWriter {
+    let stream: EventStream
+    let source: any RecordSource
+    private let journal: Journal
+    private let type: RecordType?
+    private let lostCounter: (any LostCounter)?
+    private var segment: Segment?
+    private var offset = 0
+    private var totals: Totals
+    private var mark: RingMark
+    /// Up to where the ring was taken; behind discarded records further than `mark.position`.
+    private var position: UInt64
+    /// Records that found no room, not yet told in the stream.
+    private var untoldLosses: UInt64 = 0
+    private var lastCounterNanoseconds: UInt64 = 0
+    /// Whether the lost counter was not read since the last record.
+    private(set) var isCounterStale = true
+
+    /// What one call of `drain` did.
+    struct Drained {
+        var records = 0
+        var bytes: UInt64 = 0
+        var waiting: [UInt64: Subscription] = [:]
+    }
+
+    init(
+        _ stream: EventStream, _ source: any RecordSource, _ journal: Journal,
+        _ type: RecordType?, _ lostCounter: (any LostCounter)?
+    ) {
+        self.stream = stream
+        self.source = source
+        self.journal = journal
+        self.type = type
+        self.lostCounter = lostCounter
+        let (last, end, mark) = stream.state.withLock { ($0.segments.last, $0.end, $0.mark) }
+        totals = end
+        if mark.identity == source.identity {
+            self.mark = mark
+            // What was taken but not yet given back when the last daemon died is not taken again.
+            position = max(mark.position, source.consumerPosition)
+            if let last, last.header.type == type?.fingerprint ?? 0 {
+                segment = last
+                offset = last.tail
+            }
+        } else {
+            self.mark = RingMark(identity: source.identity)
+            position = source.consumerPosition
+        }
+        source.release(upTo: position)
+    }
+
+    /// Takes up to `limit` records, commits them, gives the ring's space back: in this order, so
+    /// that whatever moment a crash comes at, the journal or the ring still has each record.
+    func drain(limit: Int) -> Drained {
+        forgetEvictedSegment()
+        let nanoseconds = Clock.realtimeNanoseconds()
+        let start = position
+        var drained = Drained()
+        while drained.records < limit {
+            let (taken, refused) = append(limit - drained.records, nanoseconds)
+            drained.records += taken
+            guard let refused else { break }
+            if !roll(for: refused, nanoseconds) {
+                drained.records += lose(limit - drained.records)
+                break
+            }
+        }
+        drained.bytes = position - start
+        if drained.records > 0 { isCounterStale = true }
+        if position != start { finish(nanoseconds, &drained) }
+        return drained
+    }
+
+    private func finish(_ nanoseconds: UInt64, _ drained: inout Drained) {
+        segment?.commit(offset)
+        source.release(upTo: position)
+        drained.waiting = stream.publish(totals, mark, endOffset: offset, nanoseconds: nanoseconds)
+    }
+
+    /// Appends to the present segment until the ring, the limit or the segment ends.
+    /// - Returns: how many, and the length of the record for which there was no room.
+    private func append(_ limit: Int, _ nanoseconds: UInt64) -> (taken: Int, refused: Int?) {
+        var refused: Int?
+        guard let segment else {
+            _ = unsafe source.take(from: position, limit: 1) { record, _ in
+                refused = record.count
+                return false
+            }
+            return (0, refused)
+        }
+        var appender = segment.makeAppender(
+            at: offset, sequence: totals.nextSequence, nanoseconds: nanoseconds)
+        let shortest = type?.plan.size ?? 0
+        var (valid, short) = (0, 0)
+        var last = mark.position
+        position = unsafe source.take(from: position, limit: limit) { record, after in
+            let isShort = record.count < shortest
+            let flags = isShort ? EntryHeader.invalid(.size) : 0
+            guard unsafe appender.append(record, flags: flags, position: after) else {
+                refused = record.count
+                return false
+            }
+            if isShort { short &+= 1 } else { valid &+= 1 }
+            last = after
+            return true
+        }
+        totals.records += UInt64(valid)
+        totals.invalid[Int(InvalidReason.size.rawValue)] += UInt64(short)
+        mark.position = last
+        offset = appender.offset
+        return (valid + short, refused)
+    }
+
+    /// Takes records away that have no place to go.
+    private func lose(_ limit: Int) -> Int {
+        var count = 0
+        position = unsafe source.take(from: position, limit: limit) { _, _ in
+            count += 1
+            return true
+        }
+        untoldLosses += UInt64(count)
+        return count
+    }
+
+    /// Retention may have taken the segment that was written to.
+    private func forgetEvictedSegment() {
+        guard let segment else { return }
+        if stream.state.withLock({ $0.segments.last !== segment }) { self.segment = nil }
+    }
+
+    /// Ends the present segment and begins one with room for a record of `length` bytes.
+    /// - Returns: false where there is no room for it.
+    private func roll(for length: Int, _ nanoseconds: UInt64) -> Bool {
+        if let segment {
+            segment.commit(offset)
+            // So that a reader who finds the new segment finds the end of this one's counts.
+            wake(stream.publish(totals, mark, endOffset: offset, nanoseconds: nanoseconds))
+            source.release(upTo: position)
+        }
+        let need =
+            SegmentHeader.byteCount + EntryHeader.span(length)
+            + EntryHeader.span(EntryHeader.gapByteCount)
+        let wanted = segment.map { $0.size * 2 } ?? JournalLimits.firstSegmentBytes
+        let size = roundUp(max(min(wanted, journal.limits.largestSegmentBytes), need))
+        segment = nil
+        guard let made = make(size, smallest: roundUp(need), nanoseconds) else { return false }
+        segment = made
+        offset = SegmentHeader.byteCount
+        stream.add(made)
+        if untoldLosses > 0 {
+            let lost = untoldLosses
+            untoldLosses = 0
+            appendGap(lost, flags: EntryHeader.gap | EntryHeader.journalGap, nanoseconds)
+        }
+        return true
+    }
+
+    private func roundUp(_ size: Int) -> Int {
+        (size + JournalLimits.pageBytes - 1) / JournalLimits.pageBytes * JournalLimits.pageBytes
+    }
+
+    /// Where the file system is full, the stream's own oldest segments go, then a small segment
+    /// must do.
+    private func make(_ size: Int, smallest: Int, _ nanoseconds: UInt64) -> Segment? {
+        let header = SegmentHeader(
+            stream: stream.number, mark: mark, type: type?.fingerprint ?? 0, before: totals,
+            createdNanoseconds: nanoseconds)
+        let path = stream.directory + "/" + Recovery.fileName(header.firstSequence)
+        stream.removeEmptyLast(header.firstSequence)
+        var size = size
+        while journal.makeRoom(size, for: stream) {
+            do {
+                return try Segment(creating: path, size: size, header)
+            } catch {
+                if stream.state.withLock({ !$0.segments.isEmpty }) {
+                    stream.evictOldest()
+                } else if size > smallest {
+                    size = smallest
+                } else {
+                    return nil
+                }
+            }
+        }
+        return nil
+    }
+
+    private func wake(_ waiting: [UInt64: Subscription]) {
+        for subscription in waiting.values { subscription.wakeUp() }
+    }
+}
+
+// MARK: - What the program itself lost
+
+extension StreamWriter {
+    /// Puts what was lost since the last look into the stream, where it is noticed.
+    /// - Parameter now: monotonic; a look less than 100 ms after the last is none, unless `force`.
+    func lookForLosses(now: UInt64, force: Bool = false) -> [UInt64: Subscription] {
+        guard force || now - lastCounterNanoseconds >= Pace.counterNanoseconds else { return [:] }
+        lastCounterNanoseconds = now
+        isCounterStale = false
+        guard let count = lostCounter?.lostRecords(), count > mark.lostCounter else { return [:] }
+        forgetEvictedSegment()
+        let nanoseconds = Clock.realtimeNanoseconds()
+        let hasRoom = segment.map { offset + EntryHeader.span(EntryHeader.gapByteCount) <= $0.size }
+        if hasRoom != true, !roll(for: 0, nanoseconds) { return [:] }
+        let lost = count - mark.lostCounter
+        mark.lostCounter = count
+        appendGap(lost, flags: EntryHeader.gap, nanoseconds)
+        segment?.commit(offset)
+        return stream.publish(totals, mark, endOffset: offset, nanoseconds: nanoseconds)
+    }
+
+    /// The caller made sure that there is room.
+    private func appendGap(_ lost: UInt64, flags: UInt32, _ nanoseconds: UInt64) {
+        guard let segment else { return }
+        var appender = segment.makeAppender(
+            at: offset, sequence: totals.nextSequence, nanoseconds: nanoseconds)
+        let done = appender.append(
+            lost: lost, counter: mark.lostCounter, flags: flags, position: mark.position)
+        precondition(done, "no room for a gap at \(offset) of \(segment.size)")
+        offset = appender.offset
+        if flags & EntryHeader.journalGap != 0 {
+            totals.lostInJournal += lost
+        } else {
+            totals.lostInKernel += lost
+        }
+    }
+}
