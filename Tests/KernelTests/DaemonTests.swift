@@ -91,7 +91,8 @@ struct DaemonTests {
         // One function at one tracepoint twice is EEXIST: bpf_prog_array_copy in kernel/bpf/core.c.
         let again = #"{"program":"counts","function":"count"}"#
         try apiary.curl("POST /v1/probes", json: again).answers(409, problem: .attachBusy)
-        let more = #"{"program":"counts","function":"count","#
+        let more =
+            #"{"program":"counts","function":"count","#
             + #""attach":{"kind":"tracepoint","category":"syscalls","name":"sys_enter_getsid"}}"#
         try apiary.curl("POST /v1/probes", json: more)
             .answers(201, #"{"id":"counts.count-2","state":"attached","changed":true}"#)
