@@ -62,7 +62,8 @@ final class LoadedProgram: Sendable {
         let name = wanted.hasPrefix("struct ") ? String(wanted.dropFirst(7)) : wanted
         let pointer = JSONPointer.root.appending("events").appending(map).appending("type")
         guard let types,
-            let type = types.find(name, .structure) ?? types.find(name, .typedef)
+            let type = types.find(name, .structure) ?? types.find(name, .union)
+                ?? types.find(name, .typedef)
         else {
             if asked == nil { return nil }
             throw Problem(

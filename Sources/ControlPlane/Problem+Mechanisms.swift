@@ -59,12 +59,25 @@ extension Problem {
             case .deadline: .loaderDeadline
             }
         self.init(
-            type, failure.message, errno: failure.errno?.name, pointer: failure.pointer,
-            cause: failure)
+            type, failure.message, errno: failure.errno?.name,
+            pointer: failure.pointer.map(Self.optionPointer), cause: failure)
         verifierLog = failure.verifierLog
         libbpfLog = failure.libbpfLog
         members["stage"] = .text(failure.stage.rawValue)
         if let function = failure.function { members["function"] = .text(function) }
+    }
+
+    /// The loader's request is flat; the client's document is not.
+    private static func optionPointer(_ pointer: String) -> String {
+        let parts = pointer.split(separator: "/", maxSplits: 1).map(String.init)
+        guard parts.count == 2 else { return pointer }
+        switch parts[0] {
+        case "functions": return "/functions/only/" + parts[1]
+        case "targets": return "/functions/targets/" + parts[1]
+        case "max_entries": return "/maps/\(parts[1])/max_entries"
+        case "reused_maps": return "/maps/\(parts[1])/reuse"
+        default: return pointer
+        }
     }
 
     init(_ error: RegistryError, while action: String) {

@@ -55,7 +55,7 @@ public enum Child {
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe _ = posix_spawn_file_actions_destroy(&actions) }
         // Sources first go above every target, so that no dup2 overwrites a later source.
-        let shift = Int32(200)
+        let shift = max(200, (sources.max() ?? 0) + 1)
         for (index, source) in sources.enumerated() {
             unsafe posix_spawn_file_actions_adddup2(&actions, source, shift + Int32(index))
         }
