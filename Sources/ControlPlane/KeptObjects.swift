@@ -61,7 +61,8 @@ extension Node {
                 try FileSystem.replace(path, with: bytes.span)
             }
         } catch {
-            throw Problem(error, while: "keep the object in \(configuration.stateDirectory)/objects")
+            throw Problem(
+                error, while: "keep the object in \(configuration.stateDirectory)/objects")
         }
         do {
             try registry.keep(

@@ -45,7 +45,8 @@ extension Node {
         guard loaded.report.functions.contains(where: { $0.name == probe.row.function }) else {
             throw Problem(
                 .conflict,
-                "The new object has no function \(probe.row.function), which probe \(probe.row.id) is "
+                "The new object has no function \(probe.row.function), which probe "
+                    + "\(probe.row.id) is "
                     + "registered for: delete the probe first.")
         }
         probe.row.bootID = bootID
@@ -133,8 +134,8 @@ extension Node {
         forget(probes.filter { $0.attachment != nil }.map(\.row.pin))
     }
 
-    /// Removes the kernel's side of what a new load has replaced. What cannot be removed now stays an
-    /// intent and goes at the next start.
+    /// Removes the kernel's side of what a new load has replaced. What cannot be removed now stays
+    /// an intent and goes at the next start.
     func retire(_ loadID: String?, _ links: [Attachment], for record: ProgramRecord) {
         for failure in detachAll(links) {
             log.error("a replaced link stays", metadata: ["errno": "\(failure)"])
@@ -169,7 +170,9 @@ extension Node {
             } catch {
                 log.error(
                     "a ring's records are not taken",
-                    metadata: ["program": "\(key.program)", "map": "\(key.map)", "reason": "\(error)"])
+                    metadata: [
+                        "program": "\(key.program)", "map": "\(key.map)", "reason": "\(error)",
+                    ])
             }
         }
     }

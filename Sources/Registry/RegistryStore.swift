@@ -4,8 +4,9 @@ internal import GRDB
 
 /// Programs, probes, kept objects, intents, the audit log and the revision, in one SQLite file.
 ///
-/// One connection on one queue, write-ahead log, `synchronous=FULL`: when a change returns, it is on
-/// the disk. Every call blocks (a commit is an fsync): call it from workers, never an HTTP thread.
+/// One connection on one queue, write-ahead log, `synchronous=FULL`: when a change returns, it is
+/// on the disk. Every call blocks (a commit is an fsync): call it from workers, never an HTTP
+/// thread.
 public final class RegistryStore: Sendable {
     private let queue: DatabaseQueue
 
@@ -21,7 +22,8 @@ public final class RegistryStore: Sendable {
             configuration.label = "registry"
             queue = try DatabaseQueue(path: path, configuration: configuration)
             try Self.migrate(queue)
-            // GRDB lowers synchronous to NORMAL when it sets WAL; what is acknowledged must be durable.
+            // GRDB lowers synchronous to NORMAL when it sets WAL; what is acknowledged must be
+            // durable.
             try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             let check = try queue.read { try String.fetchAll($0, sql: "PRAGMA quick_check(5)") }
             guard check == ["ok"] else {
@@ -53,9 +55,10 @@ public final class RegistryStore: Sendable {
         _ body: (Transaction) throws -> Void
     ) throws(RegistryError) -> Int64 {
         try write { transaction in
-            transaction.revision = try Int64.fetchOne(
-                transaction.database,
-                sql: "UPDATE state SET revision = revision + 1 RETURNING revision") ?? 0
+            transaction.revision =
+                try Int64.fetchOne(
+                    transaction.database,
+                    sql: "UPDATE state SET revision = revision + 1 RETURNING revision") ?? 0
             try body(transaction)
             try transaction.audit(origin, subject: subject, outcome: "ok")
             return transaction.revision
@@ -89,7 +92,9 @@ public final class RegistryStore: Sendable {
     public func keep(_ object: ObjectRow) throws(RegistryError) {
         try write { transaction in
             try transaction.database.execute(
-                sql: "INSERT OR IGNORE INTO objects (digest, size_bytes, created_at) VALUES (?, ?, ?)",
+                sql:
+                    "INSERT OR IGNORE INTO objects (digest, size_bytes, created_at) VALUES (?, ?, "
+                    + "?)",
                 arguments: [object.digest, object.sizeBytes, Int64(object.createdAtNanoseconds)])
         }
     }
@@ -124,8 +129,8 @@ public final class RegistryStore: Sendable {
     }
 }
 
-/// The schema's steps, from `migrations/`, carried in the executable. Each is applied once, in order,
-/// and never edited after a release.
+/// The schema's steps, from `migrations/`, carried in the executable. Each is applied once, in
+/// order, and never edited after a release.
 enum Migrations {
     static let all: [(name: String, sql: String)] = [
         ("v0001_initial", Asset.initialMigration.text)
