@@ -27,7 +27,8 @@ public struct JSONLimits: Sendable {
 }
 
 extension JSONValue {
-    /// Reads exactly one document: UTF-8, no byte order mark, nothing after it, no duplicate members.
+    /// Reads exactly one document: UTF-8, no byte order mark, nothing after it, no duplicate
+    /// members.
     ///
     /// Strict RFC 8259: no comments, no trailing commas, no lone surrogates. Numbers keep their
     /// text, so that no digit is lost.
