@@ -84,8 +84,8 @@ extension ValueEncoder {
             let names = enumeration.names.prefix(16).joined(separator: ", ")
             let more = enumeration.names.count > 16 ? ", …" : ""
             throw error(
-                "\(layout.typeName(node)) has no \"\(clipped(name))\": it has \(names)\(more); a number "
-                    + "(\(range.description)) is taken too")
+                "\(layout.typeName(node)) has no \"\(clipped(name))\": it has \(names)\(more); "
+                    + "a number (\(range.description)) is taken too")
         }
         // A bitfield can be too small for its enum's numbers.
         guard range.contains(number) else {
