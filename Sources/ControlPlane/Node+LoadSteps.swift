@@ -100,7 +100,10 @@ extension Node {
         let row = record.row
         let now = Clock.realtimeNanoseconds()
         let bootID = bootID
+        let object = ObjectRow(
+            digest: row.digest, sizeBytes: row.sizeBytes, createdAtNanoseconds: now)
         let revision = try commit(origin, subject: "programs/\(row.name)") { transaction in
+            try transaction.put(object)
             try transaction.put(row)
             try transaction.removeIntent(row.loadID)
             for probe in probes {
