@@ -53,8 +53,9 @@ public struct AttachDocument: Sendable, Hashable {
         .uretprobe: ["kind", "binary", "symbol", "offset", "pid", "cookie"],
     ]
 
-    /// Reads the `attach` member of a request for `function`; an empty one means what the function's
-    /// section name says, a `kind` alone takes the rest from there where the kinds agree.
+    /// Reads the `attach` member of a request for `function`; an empty one means what the
+    /// function's section name says, a `kind` alone takes the rest from there where the kinds
+    /// agree.
     init(_ document: JSONObject, for function: LoadReport.Function, at pointer: JSONPointer)
         throws(Problem)
     {
@@ -98,7 +99,8 @@ public struct AttachDocument: Sendable, Hashable {
         if kind == .tpBTF, let asked = name, asked != function.target {
             throw Problem(
                 .wrongKind,
-                "\(function.name) was loaded for tp_btf/\(function.target ?? "?"), the kernel fixes that at "
+                "\(function.name) was loaded for tp_btf/\(function.target ?? "?"), the kernel "
+                    + "fixes that at "
                     + "load: load it with functions.targets {\"\(function.name)\": \"\(asked)\"}.",
                 pointer: pointer.appending("name").description)
         }
@@ -139,7 +141,8 @@ public struct AttachDocument: Sendable, Hashable {
         if let missing {
             throw Problem(
                 .invalidMember,
-                "attach for \(kind.rawValue) needs \(missing), and the section name \"\(function.section)\" "
+                "attach for \(kind.rawValue) needs \(missing), and the section name "
+                    + "\"\(function.section)\" "
                     + "of \(function.name) does not say it.",
                 pointer: pointer.description)
         }
@@ -201,7 +204,8 @@ public struct AttachDocument: Sendable, Hashable {
     ) -> Problem {
         Problem(
             .invalidMember,
-            "The section name \"\(function.section)\" of \(function.name) does not say where to attach it: "
+            "The section name \"\(function.section)\" of \(function.name) does not say where to "
+                + "attach it: "
                 + "give attach with its kind and parameters.", pointer: pointer.description)
     }
 }
