@@ -41,9 +41,11 @@ let package = Package(
         .systemLibrary(name: "CLibbpf", pkgConfig: "libbpf"),
         .systemLibrary(name: "CMicrohttpd", pkgConfig: "libmicrohttpd"),
         .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls"),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
         .target(
-            name: "Assets", cSettings: [.unsafeFlags(["-std=gnu23", "-Wno-c23-extensions"])]),
+            name: "CAssets", cSettings: [.unsafeFlags(["-std=gnu23", "-Wno-c23-extensions"])]),
 
+        room("Assets", ["CAssets"]),
         room("Linux", ["CLinux"]),
         room("JSON"),
         room("Problems"),
@@ -52,28 +54,39 @@ let package = Package(
         room("Loading", ["Linux", "JSON"]),
         room("ObjectLoader", ["CLibbpf", "BPF", "BTF", "Loading", "Linux", "JSON"]),
         room("Events", ["BPF", "BTF", "JSON", "Linux"]),
-        room("Registry", [grdb, "Problems", "Assets", "JSON"]),
+        room("Registry", [grdb, "Assets", "JSON"]),
         room(
             "ControlPlane",
             ["Registry", "Events", "Loading", "BPF", "BTF", "Problems", "JSON", "Linux", log]),
-        room("HTTP", ["CMicrohttpd", "CGnuTLS", "Linux"]),
+        room("HTTP", ["CMicrohttpd", "CGnuTLS", "CZlib", "Linux"]),
         room(
             "API",
-            ["HTTP", "ControlPlane", "Events", "BTF", "Problems", "JSON", "Linux", "Assets", log]),
+            [
+                "HTTP", "ControlPlane", "Events", "Problems", "JSON", "Linux", "Assets", log,
+            ]),
         .executableTarget(
             name: "apiary",
             dependencies: [
-                "API", "HTTP", "ControlPlane", "Linux", "JSON", "Problems", arguments, log, yams,
+                "API", "HTTP", "ControlPlane", "Loading", "Linux", "Problems", arguments, log, yams,
             ],
             swiftSettings: ours),
         .executableTarget(
             name: "apiary-loader", dependencies: ["ObjectLoader"], swiftSettings: ours),
-        tests("BTFTests", ["BTF", "JSON"]),
+        .executableTarget(name: "apiary-generate", dependencies: [yams], swiftSettings: ours),
         tests("LinuxTests", ["Linux"]),
-        tests("EventsTests", ["Events", "BTF", "JSON", "Linux"]),
+        tests("LoadingTests", ["Loading", "ObjectLoader", "JSON", "Linux"]),
         .testTarget(
-            name: "KernelTests", dependencies: ["BPF", "BTF", "Linux"], exclude: ["Objects"],
-            swiftSettings: ours),
+            name: "KernelTests",
+            dependencies: ["TestSupport", "Loading", "BPF", "BTF", "JSON", "Linux", "CLibbpf"],
+            exclude: ["Objects"], swiftSettings: ours),
+
+        .target(
+            name: "TestSupport", dependencies: ["JSON", "Linux", "Problems"],
+            path: "Tests/TestSupport", swiftSettings: ours),
+        tests("ContractTests", ["TestSupport", "API", "JSON", "Problems"]),
+        tests("TidyTests", ["TestSupport", "Linux", "apiary-generate"]),
+        tests("JSONTests", ["JSON"]),
+        tests("BTFTests", ["BTF", "JSON"]),
     ],
     cLanguageStandard: .gnu17
 )

@@ -73,3 +73,9 @@ public struct MapType: RawRepresentable, Sendable, Hashable {
         "bloom_filter", "user_ringbuf", "cgrp_storage", "arena", "insn_array",
     ]
 }
+
+extension MapType {
+    /// Whether keys are the indexes 0 to `max_entries - 1`, all of which exist and none of which
+    /// can be deleted.
+    public var isArray: Bool { self == .array || self == .percpuArray }
+}

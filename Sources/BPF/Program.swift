@@ -131,7 +131,8 @@ private func hexadecimal<T>(_ field: inout T) -> String {
         // SAFETY: the bytes are the caller's structure, turned into text here.
         let digits = Array("0123456789abcdef".utf8)
         var text: [UInt8] = []
-        for unsafe byte in unsafe bytes {
+        for index in bytes.indices {
+            let byte = unsafe bytes[index]
             text.append(digits[Int(byte >> 4)])
             text.append(digits[Int(byte & 15)])
         }

@@ -28,8 +28,8 @@ public final class RingBuffer: @unchecked Sendable {
     private let pageBytes: Int
 
     /// Maps the ring's consumer page and data.
-    /// - Throws: `EINVAL` where the map is no ringbuf; `EPERM` frozen; `ENOMEM`; `EOPNOTSUPP` a ring
-    ///   that overwrites its oldest records, whose layout is another.
+    /// - Throws: `EINVAL` where the map is no ringbuf; `EPERM` frozen; `ENOMEM`; `EOPNOTSUPP` a
+    ///   ring that overwrites its oldest records, whose layout is another.
     public init(_ map: Map) throws(BPFError) {
         guard map.info.type == .ringbuf else {
             throw BPFError("mmap", .einval, log: "\(map.info.name) is a \(map.info.type.name)")
@@ -37,7 +37,7 @@ public final class RingBuffer: @unchecked Sendable {
         guard map.info.flags & (1 << 19) == 0 else {
             throw BPFError("mmap", .eopnotsupp, log: "BPF_F_RB_OVERWRITE")
         }
-        let pageBytes = Int(getpagesize())
+        let pageBytes = PageSize.bytes
         let dataBytes = map.info.maxEntries
         let consumerPage = try unsafe Self.map(
             map.descriptor.raw, pageBytes, PROT_READ | PROT_WRITE, at: 0)

@@ -39,7 +39,8 @@ public final class BTFTypes: Sendable {
     let tagIDs: [ID]
     private let index = Mutex<NameIndex?>(nil)
 
-    /// - Parameter bytes: the raw section, as in `/sys/kernel/btf/vmlinux` or `BPF_OBJ_GET_INFO_BY_FD`.
+    /// - Parameter bytes: the raw section, as in `/sys/kernel/btf/vmlinux` or
+    ///   `BPF_OBJ_GET_INFO_BY_FD`.
     /// - Parameter base: the kernel's types where `bytes` is split BTF (a module's).
     /// - Throws: what is wrong with the bytes, for bytes of any content; never traps.
     public init(parsing bytes: [UInt8], base: BTFTypes? = nil) throws(BTFError) {

@@ -62,8 +62,8 @@ extension ValuePlan {
     }
 
     /// The number that `member` of this plan has in `record`, exactly; of a bool 0 or 1, of an enum
-    /// its number, of a pointer its address. `nil` for members that are no integer, and for unsigned
-    /// ones beyond 2^127-1.
+    /// its number, of a pointer its address. `nil` for members that are no integer, and for
+    /// unsigned ones beyond 2^127-1.
     /// - Parameter record: at least `size` bytes.
     public func integer(_ member: Member, in record: Span<UInt8>) -> Int128? {
         guard member.isInteger else { return nil }

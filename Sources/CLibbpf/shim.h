@@ -45,6 +45,11 @@ static inline int apiary_perf_event_enable(int event) {
     return ioctl(event, PERF_EVENT_IOC_ENABLE, 0);
 }
 
+/// Gives the calling thread a network namespace of its own: 0, or -1 with errno set.
+static inline int apiary_unshare_network(void) {
+    return (int)syscall(__NR_unshare, 0x40000000);  // CLONE_NEWNET
+}
+
 static inline uint64_t apiary_load_acquire_u64(const uint64_t *address) {
     return __atomic_load_n(address, __ATOMIC_ACQUIRE);
 }

@@ -1,6 +1,7 @@
 // What Swift's Glibc module lacks: headers it leaves out, and what hides behind _GNU_SOURCE.
 #pragma once
 #include <linux/memfd.h>
+#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -9,6 +10,9 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+/// Closes every descriptor from `from` on in the child (glibc 2.34, posix_spawn(3)).
+int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 
 /// struct ucred of unix(7).
 struct apiary_ucred {
@@ -28,3 +32,8 @@ static inline int apiary_set_thread_name(const char *name) {
 
 /// fcntl(2) F_ADD_SEALS with shrink, grow and write sealed: linux/fcntl.h's numbers.
 enum { APIARY_F_ADD_SEALS = 1033, APIARY_SEAL_ALL = 0x0002 | 0x0004 | 0x0008 };
+
+/// prctl(2) with one argument: 0, or -1 with errno set.
+static inline int apiary_prctl(int option, unsigned long argument) {
+    return prctl(option, argument, 0, 0, 0);
+}

@@ -80,9 +80,14 @@ final class Rendering: Sendable {
                 let goesOn = sequence - chunk.first == UInt64(chunk.count) && !chunk.isClosed
                 if chunk.segment === segment && (covers || goesOn) { found = chunk }
             }
-            let chunk = found ?? add(&state, stream, segment, sequence, at: after)
-            chunk.lastUse = state.uses
+            var chunk = found ?? add(&state, stream, segment, sequence, at: after)
             if !chunk.isClosed { extend(&state, chunk, stream, from: offset, limit) }
+            if sequence - chunk.first == UInt64(chunk.count) {
+                // It had no room for even this line: the line begins another.
+                chunk = add(&state, stream, segment, sequence, at: after)
+                extend(&state, chunk, stream, from: offset, limit)
+            }
+            chunk.lastUse = state.uses
             return Piece(
                 chunk: chunk, entries: Int(sequence - chunk.first)..<chunk.count,
                 isDense: chunk.hidden == 0)

@@ -12,16 +12,11 @@ extension JSONValue {
 
 /// Appends JSON to one reused buffer of bytes.
 ///
-/// Two ways to write. Plain appends (`raw`, `string`, `integer`, …) put exactly what they are given;
-/// commas and colons are the caller's. Structured ones (`object`, `array`, `member`, `element`) put
-/// the commas themselves, by looking at the byte before, and mix with the plain ones:
-/// ```swift
-/// json.object {
-///     $0.member("seq", record.sequence)
-///     $0.member("data") { plan.render(bytes, into: &$0) }
-/// }
-/// ```
-/// One owner, one thread; the memory goes with the writer.
+/// Two ways to write. Plain appends (`raw`, `string`, `integer`, …) put exactly what they are
+/// given; commas and colons are the caller's. Structured ones (`object`, `array`, `member`,
+/// `element`) put the commas themselves, by looking at the byte before, and mix with the plain
+/// ones: ```swift json.object { $0.member("seq", record.sequence) $0.member("data") {
+/// plan.render(bytes, into: &$0) } } ``` One owner, one thread; the memory goes with the writer.
 @safe public struct JSONWriter: ~Copyable {
     public let int64: Int64Style
     // SAFETY: `start` is owned alone by this value: allocated in init, replaced in grow, freed in

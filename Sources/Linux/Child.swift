@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// A child process that is given a few descriptors and nothing else, and a deadline.
@@ -18,7 +19,8 @@ public enum Child {
 
     /// Runs `path` to its end. It gets `/dev/null` as 0, pipes as 1 and 2, and `descriptors` as 3,
     /// 4, …; every other descriptor of ours is close-on-exec. Blocks the calling thread.
-    /// - Parameter deadlineMilliseconds: after it the child gets SIGKILL and the reason is `deadline`.
+    /// - Parameter deadlineMilliseconds: after it the child gets SIGKILL and the reason is
+    ///   `deadline`.
     /// - Throws: `ENOENT`, `EACCES` of the executable; `EAGAIN`, `EMFILE`, `ENOMEM`.
     public static func run(
         _ path: String, arguments: [String], environment: [String] = [],
@@ -54,7 +56,7 @@ public enum Child {
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe _ = posix_spawn_file_actions_destroy(&actions) }
         // Sources first go above every target, so that no dup2 overwrites a later source.
-        let shift = Int32(200)
+        let shift = max(200, (sources.max() ?? 0) + 1)
         for (index, source) in sources.enumerated() {
             unsafe posix_spawn_file_actions_adddup2(&actions, source, shift + Int32(index))
         }
@@ -63,9 +65,9 @@ public enum Child {
             unsafe posix_spawn_file_actions_adddup2(
                 &actions, shift + Int32(index), Int32(index) + 1)
         }
-        for index in sources.indices {
-            unsafe posix_spawn_file_actions_addclose(&actions, shift + Int32(index))
-        }
+        // Ours are close-on-exec, but the daemon may have inherited others that are not.
+        let first = Int32(sources.count) + 1
+        unsafe posix_spawn_file_actions_addclosefrom_np(&actions, first)
         var attributes = posix_spawnattr_t()
         unsafe posix_spawnattr_init(&attributes)
         defer { unsafe _ = posix_spawnattr_destroy(&attributes) }

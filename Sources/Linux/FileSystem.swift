@@ -150,6 +150,14 @@ public enum FileSystem {
         return (UInt64(status.st_dev), UInt64(status.st_ino))
     }
 
+    /// What a symbolic link says, readlink(2).
+    public static func resolve(_ link: String) throws(Errno) -> String {
+        var bytes = [CChar](repeating: 0, count: 4096)
+        let count = unsafe readlink(link, &bytes, bytes.count)
+        guard count >= 0 else { throw Errno.current }
+        return String(decoding: bytes[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
     public static func parent(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])

@@ -1,1 +1,3 @@
-print("loader")
+internal import ObjectLoader
+
+ObjectLoader.main()

@@ -6,62 +6,16 @@ import Testing
 /// Each kind: attach, count exactly, pin, let go, open again, still counting; unpin, gone.
 @Suite struct BPFLinkTests {
     private let object: BPFObject
-    private let counts: Map
-    private let cookies: Map
+    private let counter: Counter
 
     init() throws {
         object = try BPFObject("counts")
-        counts = try object.map("counts")
-        cookies = try object.map("cookies")
-        let variables = try object.map("counts_bss")
-        try variables.update(bytes(UInt32(0)).span, bytes(try currentThread()).span, .any)
-    }
-
-    private func count(_ slot: UInt32) throws -> UInt64 {
-        let value = try #require(try counts.lookup(bytes(slot).span))
-        return stride(from: 0, to: value.count, by: 8).reduce(0) { $0 + integer(value[$1..<$1 + 8]) }
-    }
-
-    /// What every attachment promises, for one function whose event is `fire`.
-    private func holds(
-        _ function: String, _ slot: UInt32, _ target: AttachTarget, link type: String,
-        cookie: UInt64? = nil, _ fire: () -> Void
-    ) throws {
-        let pin = object.pin("link_\(function)")
-        var id: UInt32 = 0
-        do {
-            let link = try object.program(function).attach(to: target, cookie: cookie)
-            #expect(link.isPinnable)
-            for _ in 0..<100 { fire() }
-            #expect(try count(slot) == 100)
-            let info = try link.info()
-            id = info.id
-            #expect(info.typeName == type)
-            #expect(info.programID == (try object.program(function).info().id))
-            try link.pin(pin)
-        }
-        let cookieSeen = try #require(try cookies.lookup(bytes(slot).span))
-        #expect(integer(cookieSeen) == cookie ?? 0)
-        for _ in 0..<10 { fire() }
-        #expect(try count(slot) == 110, "nobody but the pin holds it")
-        #expect(try Inventory.linkIDs().contains(id))
-        do {
-            let link = try Link(pinned: pin)
-            #expect(try link.info().id == id)
-            #expect(!Link.waitUntilGone(id: id, timeoutMilliseconds: 1))
-            try FileSystem.unlink(pin)
-            fire()
-            #expect(try count(slot) == 111, "the descriptor still holds it")
-            withExtendedLifetime(link) {}
-        }
-        #expect(Link.waitUntilGone(id: id, timeoutMilliseconds: 10_000))
-        for _ in 0..<10 { fire() }
-        #expect(try count(slot) == 111)
+        counter = try Counter(object, "counts")
     }
 
     @Test(arguments: [nil, 77 as UInt64])
     func `a tracepoint`(cookie: UInt64?) throws {
-        try holds(
+        try counter.holds(
             "on_tracepoint", 0, .tracepoint(category: "syscalls", name: "sys_enter_getppid"),
             link: "perf_event", cookie: cookie
         ) { _ = getppid() }
@@ -69,14 +23,16 @@ import Testing
 
     @Test(arguments: [nil, 78 as UInt64])
     func `a raw tracepoint`(cookie: UInt64?) throws {
-        try holds(
+        try counter.holds(
             "on_raw", 1, .rawTracepoint(name: "sys_enter"), link: "raw_tracepoint", cookie: cookie
         ) { _ = getppid() }
     }
 
     @Test(arguments: [nil, 79 as UInt64])
     func `a typed tracepoint`(cookie: UInt64?) throws {
-        try holds("on_typed", 2, .tracing, link: "raw_tracepoint", cookie: cookie) { _ = getppid() }
+        try counter.holds("on_typed", 2, .tracing, link: "raw_tracepoint", cookie: cookie) {
+            _ = getppid()
+        }
     }
 
     @Test(arguments: [("on_entry", 3 as UInt32, false), ("on_return", 4, true)], [nil, getpid()])
@@ -84,13 +40,45 @@ import Testing
         function: (name: String, slot: UInt32, isReturn: Bool), processID: Int32?
     ) throws {
         let place = try Place(of: "labs")
-        try holds(
+        try counter.holds(
             function.name, function.slot,
             .uprobe(
                 binary: place.file, offset: place.offset, processID: processID,
                 isReturn: function.isReturn),
             link: "perf_event", cookie: 0x1234_5678_9abc_def0
         ) { place.call() }
+    }
+
+    private static let hasMulti = HostProbe.attachKinds().contains {
+        $0.kind == "uprobe_multi" && $0.state == .available
+    }
+
+    @Test(.enabled(if: hasMulti, "uprobe_multi needs kernel 6.6"))
+    func `several places of a file in one link`() throws {
+        let object = try BPFObject("multi")
+        let (one, other) = (try Place(of: "labs"), try Place(of: "llabs"))
+        try #require(one.file == other.file)
+        let offsets = one.offset == other.offset ? [one.offset] : [one.offset, other.offset]
+        try Counter(object, "multi").holds(
+            "on_many", 0,
+            .uprobeMulti(binary: one.file, offsets: offsets, processID: nil, isReturn: false),
+            link: "uprobe_multi", cookie: 4711
+        ) { one.call() }
+    }
+
+    @Test(.enabled(if: hasMulti, "the object has a uprobe.multi function: kernel 6.6"))
+    func `an iterator prints once for each map`() throws {
+        let object = try BPFObject("multi")
+        let link = try object.program("each_map").attach(to: .iterator(mapID: nil), cookie: nil)
+        #expect(try link.info().typeName == "iter")
+        let text = try String(decoding: link.openIterator().readAll(), as: UTF8.self)
+        let lines = text.split(separator: "\n")
+        #expect(lines.count >= 3)
+        #expect(lines.allSatisfy { $0 == "a map" })
+        let refused = #expect(throws: BPFError.self) {
+            _ = try object.program("each_map").attach(to: .iterator(mapID: nil), cookie: 1)
+        }
+        #expect(refused?.errno == .eopnotsupp)
     }
 
     @Test func `what is not there is ENOENT, and near names can be listed`() throws {
@@ -147,6 +135,65 @@ import Testing
         #expect(dotted?.errno == .eperm)
         let elsewhere = #expect(throws: BPFError.self) { try link.pin("/tmp/not-a-bpffs") }
         #expect(elsewhere?.errno == .eperm)
+    }
+}
+
+/// An object whose functions count the runs of the thread that made it.
+private struct Counter {
+    private let object: BPFObject
+    private let counts: Map
+    private let cookies: Map
+
+    init(_ object: BPFObject, _ name: String) throws {
+        self.object = object
+        counts = try object.map("counts")
+        cookies = try object.map("cookies")
+        let variables = try object.map(name + "_bss")
+        try variables.update(bytes(UInt32(0)).span, bytes(try currentThread()).span, .any)
+    }
+
+    private func count(_ slot: UInt32) throws -> UInt64 {
+        let value = try #require(try counts.lookup(bytes(slot).span))
+        return stride(from: 0, to: value.count, by: 8).reduce(0) {
+            $0 + integer(value[$1..<$1 + 8])
+        }
+    }
+
+    /// What every attachment promises, for one function whose event is `fire`.
+    func holds(
+        _ function: String, _ slot: UInt32, _ target: AttachTarget, link type: String,
+        cookie: UInt64? = nil, _ fire: () -> Void
+    ) throws {
+        let pin = object.pin("link_\(function)")
+        var id: UInt32 = 0
+        do {
+            let link = try object.program(function).attach(to: target, cookie: cookie)
+            #expect(link.isPinnable)
+            for _ in 0..<100 { fire() }
+            #expect(try count(slot) == 100)
+            let info = try link.info()
+            id = info.id
+            #expect(info.typeName == type)
+            #expect(info.programID == (try object.program(function).info().id))
+            try link.pin(pin)
+        }
+        let cookieSeen = try #require(try cookies.lookup(bytes(slot).span))
+        #expect(integer(cookieSeen) == cookie ?? 0)
+        for _ in 0..<10 { fire() }
+        #expect(try count(slot) == 110, "nobody but the pin holds it")
+        #expect(try Inventory.linkIDs().contains(id))
+        do {
+            let link = try Link(pinned: pin)
+            #expect(try link.info().id == id)
+            #expect(!Link.waitUntilGone(id: id, timeoutMilliseconds: 1))
+            try FileSystem.unlink(pin)
+            fire()
+            #expect(try count(slot) == 111, "the descriptor still holds it")
+            withExtendedLifetime(link) {}
+        }
+        #expect(Link.waitUntilGone(id: id, timeoutMilliseconds: 10_000))
+        for _ in 0..<10 { fire() }
+        #expect(try count(slot) == 111)
     }
 }
 

@@ -26,7 +26,9 @@ import Testing
         let path = object.path(ofProgram: "touch")
         let error = #expect(throws: BPFError.self) { _ = try Map(pinned: path) }
         #expect(error?.errno == .einval)
-        let other = #expect(throws: BPFError.self) { _ = try Program(pinned: object.path(ofMap: "row")) }
+        let other = #expect(throws: BPFError.self) {
+            _ = try Program(pinned: object.path(ofMap: "row"))
+        }
         #expect(other?.errno == .einval)
         let none = #expect(throws: BPFError.self) { _ = try Map(pinned: path + "_") }
         #expect(none?.errno == .enoent)
@@ -200,9 +202,8 @@ import Testing
         #expect(info.btfID != 0)
         #expect(info.verifiedInstructions > 0)
         #expect(info.loadedBytes > 0)
-        var ids: Set<UInt32> = []
-        for name in ["table", "row", "each_cpu", "line"] { ids.insert(try object.map(name).info.id) }
-        #expect(Set(info.mapIDs) == ids)
+        let ids = try ["table", "row", "each_cpu", "line"].map { try object.map($0).info.id }
+        #expect(Set(info.mapIDs) == Set(ids))
         #expect(try Inventory.programIDs().contains(info.id))
         #expect(try Program(id: info.id).info().tag == info.tag)
         #expect(before.runCount <= info.runCount)

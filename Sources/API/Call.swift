@@ -1,0 +1,180 @@
+internal import ControlPlane
+internal import HTTP
+internal import JSON
+internal import Problems
+
+/// One request on its way through an operation: what the head says, checked, and the body.
+struct Call: Sendable {
+    /// The daemon's revision when the request came in.
+    let revision: Int64
+    let route: Route
+    let head: RequestHead
+    let variables: [String]
+    let body: Request.Body
+    let role: Role
+
+    /// Who asks, for the audit log.
+    var origin: ChangeOrigin {
+        let actor =
+            switch head.peer {
+            case .unix(let peer): "unix:uid=\(peer.userID),pid=\(peer.processID)"
+            case .tcp(let address): "tcp:\(address)"
+            }
+        return ChangeOrigin(requestID: head.requestID, actor: actor, action: route.operation)
+    }
+
+    // MARK: Query
+
+    /// The only value of a parameter that may be given once.
+    func parameter(_ name: String) throws(Problem) -> String? {
+        let values = head.query.filter { $0.name == name }
+        guard values.count <= 1 else {
+            throw Problem(
+                .invalidParameter, "\(name) is given \(values.count) times: give it once.")
+        }
+        return values.first?.value
+    }
+
+    func parameters(_ name: String) -> [String] {
+        head.query.filter { $0.name == name }.map(\.value)
+    }
+
+    func flag(_ name: String, default fallback: Bool = false) throws(Problem) -> Bool {
+        switch try parameter(name) {
+        case nil: return fallback
+        case "true", "": return true
+        case "false": return false
+        case let other?:
+            throw Problem(.invalidParameter, "\(name)=\(other) is not allowed: true or false.")
+        }
+    }
+
+    func choice<C: RawRepresentable & CaseIterable>(_ name: String, default fallback: C)
+        throws(Problem) -> C where C.RawValue == String
+    {
+        guard let text = try parameter(name) else { return fallback }
+        guard let choice = C(rawValue: text) else {
+            throw Problem(
+                .invalidParameter,
+                "\(name)=\(text) is not allowed: "
+                    + C.allCases.map(\.rawValue).joined(separator: ", ") + ".")
+        }
+        return choice
+    }
+
+    func number(_ name: String, in range: ClosedRange<Int>) throws(Problem) -> Int? {
+        guard let text = try parameter(name) else { return nil }
+        guard let number = Int(text), range.contains(number) else {
+            let bound =
+                range.upperBound == .max
+                ? "of \(range.lowerBound) or more"
+                : "from \(range.lowerBound) to \(range.upperBound)"
+            throw Problem(.invalidParameter, "\(name)=\(text) is not allowed: an integer \(bound).")
+        }
+        return number
+    }
+
+    var isDryRun: Bool { get throws(Problem) { try flag("dry_run") } }
+
+    var int64: Int64Style {
+        get throws(Problem) {
+            switch try parameter("int64") {
+            case nil, "number": return .number
+            case "string": return .string
+            case let other?:
+                throw Problem(
+                    .invalidParameter, "int64=\(other) is not allowed: number, string.")
+            }
+        }
+    }
+
+    /// `?label=k=v`, all of which a resource must have, or which a load sets.
+    var labels: [String: String] {
+        get throws(Problem) {
+            var labels: [String: String] = [:]
+            for text in parameters("label") {
+                let parts = text.split(
+                    separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                guard parts.count == 2, !parts[0].isEmpty else {
+                    throw Problem(.invalidParameter, "label=\(text) is not of the form name=value.")
+                }
+                labels[String(parts[0])] = String(parts[1])
+            }
+            return labels
+        }
+    }
+
+    // MARK: Conditions
+
+    /// `If-Match` and `If-None-Match: *`.
+    var conditions: Conditions {
+        get throws(Problem) {
+            var conditions = Conditions()
+            if let text = head.header("if-match") {
+                conditions.ifMatch = text == "*" ? .any : .revisions(try Self.tags(text))
+            }
+            if let text = head.header("if-none-match") {
+                guard text == "*" else {
+                    throw Problem(
+                        .malformedRequest,
+                        "If-None-Match on a change takes only *, which means: create, do not "
+                            + "replace."
+                    )
+                }
+                conditions.ifAbsent = true
+            }
+            return conditions
+        }
+    }
+
+    /// Whether the client's copy, by `If-None-Match`, is the one with this tag.
+    func hasCopy(of tag: String) throws(Problem) -> Bool {
+        guard let text = head.header("if-none-match") else { return false }
+        if text == "*" { return true }
+        return try Self.tags(text).contains(tag)
+    }
+
+    /// RFC 9110, section 8.8.3: quoted, separated by commas, weak ones compare like strong ones
+    /// here.
+    private static func tags(_ text: String) throws(Problem) -> [String] {
+        var tags: [String] = []
+        for part in text.split(separator: ",") {
+            var tag = part.drop { $0 == " " }
+            while tag.last == " " { tag.removeLast() }
+            if tag.hasPrefix("W/") { tag = tag.dropFirst(2) }
+            guard tag.count >= 2, tag.first == "\"", tag.last == "\"" else {
+                throw Problem(
+                    .malformedRequest, "\(part) is not an entity tag: quote it, If-Match: \"17\".")
+            }
+            tags.append(String(tag.dropFirst().dropLast()))
+        }
+        return tags
+    }
+
+    /// Whether `Prefer: return=representation` (RFC 7240) is asked for.
+    var prefersRepresentation: Bool {
+        head.header("prefer")?.contains("return=representation") ?? false
+    }
+
+    // MARK: Body
+
+    /// The body as one JSON document that is an object.
+    func document() throws(Problem) -> JSONObject {
+        guard case .bytes(let bytes) = body, !bytes.isEmpty else {
+            throw Problem(.malformedJSON, "The body is empty: send a JSON object.")
+        }
+        let value: JSONValue
+        do { value = try JSONValue.parse(bytes.span) } catch {
+            throw Problem(
+                .malformedJSON,
+                "The body is not acceptable JSON: \(error.reason), at byte \(error.offset).",
+                pointer: error.pointer.description, cause: error)
+        }
+        guard let object = value.object else {
+            throw Problem(
+                .malformedJSON, "The body is a JSON \(value.typeName): send an object.", pointer: ""
+            )
+        }
+        return object
+    }
+}

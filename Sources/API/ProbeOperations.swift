@@ -1,0 +1,130 @@
+internal import ControlPlane
+internal import JSON
+internal import Linux
+internal import Problems
+
+@Sendable func listProbes(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    let labels = try call.labels
+    let program = try call.parameter("program")
+    let function = try call.parameter("function")
+    let kind = try call.parameter("kind")
+    let state = try call.parameter("state")
+    let probes = service.node.probes().filter { probe in
+        matches(probe.row.labels, labels) && (program ?? probe.row.program) == probe.row.program
+            && (function ?? probe.row.function) == probe.row.function
+            && (kind ?? probe.attach.kind.rawValue) == probe.attach.kind.rawValue
+            && (state ?? probe.state.rawValue) == probe.state.rawValue
+    }
+    return try .page(of: probes, by: \.row.id, call, document)
+}
+
+@Sendable func getProbe(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    let probe = try service.node.probe(call.variables[0])
+    return try .resource(document(of: probe), revision: probe.row.revision, call)
+}
+
+@Sendable func putProbe(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    try change(try request(call, id: call.variables[0]), service, call)
+}
+
+@Sendable func postProbe(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    try change(try request(call, id: nil), service, call)
+}
+
+private func request(_ call: Call, id: String?) throws(Problem) -> ProbeChange {
+    let fields = try Fields(
+        try call.document(), known: ["program", "function", "attach", "enabled", "labels"])
+    return ProbeChange(
+        id: id, program: try fields.requiredString("program"),
+        function: try fields.requiredString("function"),
+        attach: try fields.object("attach") ?? JSONObject(),
+        isEnabled: try fields.bool("enabled") ?? true, labels: try fields.labels("labels") ?? [:],
+        conditions: try call.conditions, isDryRun: try call.isDryRun)
+}
+
+private func change(_ change: ProbeChange, _ service: Service, _ call: Call) throws(Problem)
+    -> Answer
+{
+    try answer(try service.node.putProbe(change, call.origin), call)
+}
+
+private func answer(_ outcome: ProbeOutcome, _ call: Call) throws(Problem) -> Answer {
+    let isDryRun = try call.isDryRun
+    return try .change(
+        document(of: outcome.probe), revision: outcome.probe.row.revision,
+        changed: outcome.changed, created: outcome.created && !isDryRun,
+        at: "/v1/probes/\(outcome.probe.row.id)", call)
+}
+
+@Sendable func patchProbe(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    let fields = try Fields(try call.document(), known: ["enabled", "labels"])
+    let isEnabled = try fields.bool("enabled")
+    var changes: [String: String?]?
+    if let labels = try fields.object("labels") {
+        changes = try Fields.labels(labels, at: .root.appending("labels"))
+    }
+    guard isEnabled != nil || changes != nil else {
+        throw Problem(.invalidMember, "Give \"enabled\", \"labels\" or both.", pointer: "")
+    }
+    let outcome = try service.node.patchProbe(
+        call.variables[0], try call.conditions, isDryRun: try call.isDryRun, call.origin,
+        isEnabled: isEnabled
+    ) { [changes] labels in labels.applying(changes ?? [:]) }
+    return try answer(outcome, call)
+}
+
+@Sendable func deleteProbe(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    let id = call.variables[0]
+    let probe: ProbeView
+    do { probe = try service.node.probe(id) } catch {
+        if try call.flag("missing_ok") { return .noContent }
+        throw error
+    }
+    let removed = try service.node.deleteProbes(
+        [id], ofProgram: probe.row.program, try call.conditions, isDryRun: try call.isDryRun,
+        call.origin)
+    let missingIsFine = try call.flag("missing_ok")
+    guard !removed.isEmpty || missingIsFine else {
+        throw Problem(.notFound, "There is no probe \(id).")
+    }
+    return .noContent
+}
+
+@Sendable func deleteProbes(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    guard let program = try call.parameter("program") else {
+        throw Problem(
+            .invalidParameter,
+            "program is missing: DELETE /v1/probes?program=NAME detaches its probes.")
+    }
+    do { _ = try service.node.program(program) } catch {
+        if try call.flag("missing_ok") { return .noContent }
+        throw error
+    }
+    let ids = service.node.probes().filter { $0.row.program == program }.map(\.row.id)
+    _ = try service.node.deleteProbes(
+        ids, ofProgram: program, try call.conditions, isDryRun: try call.isDryRun, call.origin)
+    return .noContent
+}
+
+private func document(of probe: ProbeView) -> JSONObject {
+    var document = JSONObject()
+    document["id"] = .string(probe.row.id)
+    document["program"] = .string(probe.row.program)
+    document["function"] = .string(probe.row.function)
+    document["attach"] = .object(probe.attach.json)
+    document["enabled"] = .bool(probe.row.enabled)
+    document["labels"] = labelsDocument(probe.row.labels)
+    document["state"] = .string(probe.state.rawValue)
+    document["problem"] = probe.problem.map { .object($0.document(requestID: nil)) }
+    document["link"] =
+        probe.link.map { link in
+            [
+                "kernel_id": link.id == 0 ? nil : JSONValue(link.id),
+                "type": .string(link.typeName), "pinned": .bool(probe.isPinned),
+            ]
+        } ?? .null
+    document["statistics"] = statistics(probe.program)
+    document["created_at"] = Timestamp(nanoseconds: probe.row.createdAtNanoseconds).json
+    document["revision"] = .string(String(probe.row.revision))
+    return document
+}

@@ -1,0 +1,199 @@
+internal import ControlPlane
+internal import HTTP
+internal import JSON
+internal import Linux
+internal import Problems
+
+@Sendable func listPrograms(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    let labels = try call.labels
+    let state = try call.parameter("state")
+    let digest = try call.parameter("digest")
+    let programs = service.node.programs().filter { program in
+        matches(program.row.labels, labels) && (state ?? program.stateName) == program.stateName
+            && (digest ?? program.row.digest) == program.row.digest
+    }
+    return try .page(of: programs, by: \.row.name, call) { program throws(Problem) in
+        try document(of: program)
+    }
+}
+
+@Sendable func getProgram(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    let program = try service.node.program(call.variables[0])
+    return try .resource(try document(of: program), revision: program.row.revision, call)
+}
+
+@Sendable func putProgram(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    let (object, options) = try ProgramRequest.read(call, service.node)
+    let isDryRun = try call.isDryRun
+    let outcome = try service.node.putProgram(
+        ProgramChange(
+            name: call.variables[0], object: object, options: options,
+            conditions: try call.conditions, isDryRun: isDryRun), call.origin)
+    var document = try document(of: outcome.program, withLogs: options.verifierLog == .full)
+    if !outcome.replaced.isEmpty {
+        document["probes"] = .array(
+            outcome.replaced.map { probe in
+                let replaced: JSONValue =
+                    probe.atomic
+                    ? ["atomic": true]
+                    : ["atomic": false, "overlap_ns": JSONValue(probe.overlapNanoseconds)]
+                return ["id": .string(probe.id), "replaced": replaced]
+            })
+    }
+    return try .change(
+        document, revision: outcome.program.row.revision, changed: outcome.changed,
+        created: outcome.created && !isDryRun, at: "/v1/programs/\(call.variables[0])", call)
+}
+
+@Sendable func patchProgram(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    let fields = try Fields(try call.document(), known: ["labels"])
+    guard let patch = try fields.object("labels") else { throw fields.missing("labels") }
+    let changes = try Fields.labels(patch, at: .root.appending("labels"))
+    let name = call.variables[0]
+    let (program, changed) = try service.node.setLabels(
+        ofProgram: name, try call.conditions, isDryRun: try call.isDryRun, call.origin
+    ) { labels in labels.applying(changes) }
+    return try .change(
+        try document(of: program), revision: program.row.revision, changed: changed,
+        created: false, at: "/v1/programs/\(name)", call)
+}
+
+@Sendable func deleteProgram(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    let isDryRun = try call.isDryRun
+    let removed = try service.node.deleteProgram(
+        call.variables[0], try call.conditions, missingIsFine: try call.flag("missing_ok"),
+        isDryRun: isDryRun, call.origin)
+    guard let removed, call.prefersRepresentation || isDryRun else { return .noContent }
+    var document = JSONObject()
+    document["name"] = .string(removed.name)
+    document["probes"] = .array(removed.probes.map { .string($0) })
+    document["functions"] = .array(removed.functions.map { .string($0) })
+    document["maps"] = .array(removed.maps.map { .string($0) })
+    document["changed"] = true
+    if isDryRun { document["dry_run"] = true }
+    return .json(.object(document))
+}
+
+@Sendable func getProgramObject(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    let program = try service.node.program(call.variables[0])
+    return try objectAnswer(program.row.digest, service, call)
+}
+
+/// The bytes of a kept object, under its digest as ETag.
+func objectAnswer(_ digest: String, _ service: Service, _ call: Call) throws(Problem) -> Answer {
+    let tag = (name: "ETag", value: "\"\(digest)\"")
+    if try call.hasCopy(of: digest) { return Answer(status: 304, headers: [tag]) }
+    return Answer(headers: [tag], body: .object(try service.node.object(digest)))
+}
+
+@Sendable func getFunction(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    let program = try service.node.program(call.variables[0])
+    let name = call.variables[1]
+    guard let function = program.functions.first(where: { $0.report.name == name }) else {
+        throw Problem(
+            .notFound, "Program \(program.row.name) has no function \(name).",
+            hint: "It has " + program.functions.map(\.report.name).joined(separator: ", ") + ".")
+    }
+    let info = try program.info(of: name)
+    let mapNames = Dictionary(
+        program.maps.map { ($0.info.id, $0.name) }, uniquingKeysWith: { one, _ in one })
+    var document = JSONObject()
+    document["program"] = .string(program.row.name)
+    document["name"] = .string(name)
+    document["section"] = .string(function.report.section)
+    document["type"] = .string(function.report.type)
+    document["target"] = JSONValue(function.report.target)
+    document["kernel_id"] = number(function.kernelID)
+    document["tag"] = JSONValue(info?.tag)
+    document["instructions"] = JSONValue(function.report.instructions)
+    document["verified_instructions"] = number(info?.verifiedInstructions)
+    document["xlated_size_bytes"] = number(info?.loadedBytes)
+    document["jited_size_bytes"] = number(info?.jitedBytes)
+    document["maps"] = .array(
+        (info?.mapIDs ?? []).compactMap { mapNames[$0] }.map { .string($0) })
+    document["statistics"] = statistics(info)
+    document["verifier_log"] = JSONValue(function.report.verifierLog)
+    document["probes"] = .array(function.probes.map { .string($0) })
+    document["revision"] = .string(String(program.row.revision))
+    return try .resource(document, revision: program.row.revision, call)
+}
+
+/// The kernel's counters of a function; null where it does not tell.
+func statistics(_ info: LoadedInfo?) -> JSONValue {
+    let isCounted = FileSystem.text("/proc/sys/kernel/bpf_stats_enabled") == "1"
+    return [
+        "run_count": isCounted ? number(info?.runCount) : .null,
+        "run_time_ns": isCounted ? number(info?.runTimeNanoseconds) : .null,
+        "missed": number(info?.recursionMisses),
+    ]
+}
+
+func number(_ value: (some BinaryInteger)?) -> JSONValue { value.map { JSONValue($0) } ?? .null }
+
+extension ProgramView {
+    var stateName: String {
+        switch row.state {
+        case .active: "loaded"
+        case .failed: "failed"
+        case .deleting: "deleting"
+        }
+    }
+}
+
+private func document(of program: ProgramView, withLogs: Bool = false) throws(Problem)
+    -> JSONObject
+{
+    var functions: [JSONValue] = []
+    for function in program.functions {
+        let info = try program.info(of: function.report.name)
+        var document = JSONObject()
+        document["name"] = .string(function.report.name)
+        document["section"] = .string(function.report.section)
+        document["type"] = .string(function.report.type)
+        document["kernel_id"] = number(function.kernelID)
+        document["tag"] = JSONValue(info?.tag)
+        document["instructions"] = JSONValue(function.report.instructions)
+        document["probes"] = .array(function.probes.map { .string($0) })
+        if withLogs, let text = function.report.verifierLog {
+            document["verifier_log"] = .string(text)
+        }
+        functions.append(.object(document))
+    }
+    var document = JSONObject()
+    document["name"] = .string(program.row.name)
+    document["state"] = .string(program.stateName)
+    document["problem"] = program.problem.map { .object($0.document(requestID: nil)) }
+    document["digest"] = .string(program.row.digest)
+    document["size_bytes"] = JSONValue(program.row.sizeBytes)
+    document["license"] = .string(program.report.license)
+    document["loaded_at"] =
+        program.row.state == .active
+        ? Timestamp(nanoseconds: program.row.loadedAtNanoseconds).json : .null
+    document["labels"] = labelsDocument(program.row.labels)
+    document["functions"] = .array(functions)
+    document["maps"] = .array(
+        program.maps.map { map in
+            [
+                "name": .string(map.name), "type": .string(map.info.type.name),
+                "kernel_id": JSONValue(map.info.id), "max_entries": JSONValue(map.info.maxEntries),
+            ]
+        })
+    document["globals"] = .array(
+        program.globals.map { view in
+            [
+                "name": .string(view.global.name), "section": .string(view.global.section),
+                "type": .string(view.global.type), "value": view.value ?? .null,
+            ]
+        })
+    document["revision"] = .string(String(program.row.revision))
+    return document
+}
+
+extension [String: String] {
+    /// Sets what has a value and removes what has none.
+    func applying(_ changes: [String: String?]) -> [String: String] {
+        var labels = self
+        for (name, value) in changes { labels[name] = value }
+        return labels
+    }
+}

@@ -1,0 +1,98 @@
+internal import HTTP
+internal import Problems
+
+/// Who may call an operation; each role may do what those before it may.
+public enum Role: String, Sendable, CaseIterable, Comparable {
+    case none, read, operate, admin
+
+    public static func < (one: Role, other: Role) -> Bool { one.rank < other.rank }
+
+    private var rank: Int {
+        switch self {
+        case .none: 0
+        case .read: 1
+        case .operate: 2
+        case .admin: 3
+        }
+    }
+}
+
+/// One operation: a row of the table in `Routes.swift`.
+struct Route: Sendable {
+    /// What a request may carry.
+    enum Body: Sendable, Hashable {
+        case none
+        /// A JSON document of at most so many bytes.
+        case json(limit: Int)
+        /// An ELF file as it is, or with `application/json` a document that holds or names one.
+        case object(limit: Int, jsonLimit: Int)
+    }
+
+    typealias Handler = @Sendable (Service, Call) throws(Problem) -> Answer
+
+    let method: Method
+    let template: String
+    let segments: [Segment]
+    /// As in the contract.
+    let operation: String
+    let role: Role
+    let body: Body
+    let place: Admission.Plan.Place
+    /// The query parameters that it takes; every other is refused.
+    let parameters: Set<String>
+    /// False for what answers while the daemon still reconciles.
+    let needsReady: Bool
+    let handler: Handler
+
+    enum Segment: Sendable, Hashable {
+        case literal(String)
+        case variable(String)
+    }
+
+    init(
+        _ method: Method, _ template: String, _ operation: String, _ role: Role,
+        _ handler: @escaping Handler, _ place: Admission.Plan.Place = .quick,
+        takes parameters: [String] = [], body: Body = .none, needsReady: Bool = true
+    ) {
+        self.method = method
+        self.template = template
+        segments = template.split(separator: "/").map { part in
+            part.hasPrefix("{")
+                ? .variable(String(part.dropFirst().dropLast())) : .literal(String(part))
+        }
+        self.operation = operation
+        self.role = role
+        self.body = body
+        self.place = place
+        self.parameters = Set(parameters)
+        self.needsReady = needsReady
+        self.handler = handler
+    }
+
+    /// The path's variables where the path is this route's; nil where it is not.
+    func match(_ path: [String]) -> [String]? {
+        guard path.count == segments.count else { return nil }
+        var variables: [String] = []
+        for (part, segment) in zip(path, segments) {
+            switch segment {
+            case .literal(let text): if part != text { return nil }
+            case .variable: variables.append(part)
+            }
+        }
+        return variables
+    }
+}
+
+/// What an operation answers; the service adds the request id and turns it into HTTP.
+struct Answer: Sendable {
+    enum Body: Sendable {
+        case none
+        /// A document, with a newline after it.
+        case json([UInt8])
+        case object(UploadedBytes)
+        case stream(any ResponseStream, type: String)
+    }
+    var status = 200
+    var headers: [(name: String, value: String)] = []
+    var body = Body.none
+}

@@ -1,0 +1,95 @@
+internal import HTTP
+
+// The table of operations: openapi/apiary.yaml's paths in the same order, held against it by a
+// test.
+
+private let paging = ["limit", "cursor", "int64"]
+private let change = ["dry_run", "int64"]
+private let remove = ["dry_run", "missing_ok"]
+private let small = Route.Body.json(limit: 1 << 20)
+
+let routes: [Route] = [
+    Route(.get, "/v1", "get_service", .read, getService, needsReady: false),
+    Route(.get, "/v1/health", "get_health", .none, getHealth, needsReady: false),
+    Route(.get, "/v1/ready", "get_ready", .none, getReady, needsReady: false),
+    Route(
+        .get, "/v1/host", "get_host", .read, getHost, .worker, takes: ["int64"], needsReady: false),
+    Route(.get, "/v1/openapi.json", "get_openapi", .read, getOpenAPI, needsReady: false),
+    Route(.get, "/problems", "list_problems", .none, listProblems, needsReady: false),
+    Route(.get, "/problems/{code}", "get_problem", .none, getProblem, needsReady: false),
+
+    Route(
+        .get, "/v1/programs", "list_programs", .read, listPrograms, .worker,
+        takes: paging + ["label", "state", "digest"]),
+    Route(
+        .get, "/v1/programs/{name}", "get_program", .read, getProgram, .worker, takes: ["int64"]),
+    Route(
+        .put, "/v1/programs/{name}", "put_program", .admin, putProgram, .load,
+        takes: change + ["attach", "label", "global", "verifier_log"],
+        body: .object(limit: 32 << 20, jsonLimit: 48 << 20)),
+    Route(
+        .patch, "/v1/programs/{name}", "patch_program", .operate, patchProgram, .worker,
+        takes: change, body: small),
+    Route(
+        .delete, "/v1/programs/{name}", "delete_program", .admin, deleteProgram, .worker,
+        takes: remove),
+    Route(
+        .get, "/v1/programs/{name}/object", "get_program_object", .read, getProgramObject, .worker),
+    Route(
+        .get, "/v1/programs/{name}/functions/{function}", "get_function", .read, getFunction,
+        .worker, takes: ["int64"]),
+
+    Route(
+        .get, "/v1/probes", "list_probes", .read, listProbes, .worker,
+        takes: paging + ["label", "program", "function", "kind", "state"]),
+    Route(
+        .post, "/v1/probes", "post_probe", .operate, postProbe, .worker, takes: change,
+        body: small),
+    Route(
+        .delete, "/v1/probes", "delete_probes", .operate, deleteProbes, .worker,
+        takes: remove + ["program"]),
+    Route(.get, "/v1/probes/{id}", "get_probe", .read, getProbe, .worker, takes: ["int64"]),
+    Route(
+        .put, "/v1/probes/{id}", "put_probe", .operate, putProbe, .worker, takes: change,
+        body: small),
+    Route(
+        .patch, "/v1/probes/{id}", "patch_probe", .operate, patchProbe, .worker, takes: change,
+        body: small),
+    Route(
+        .delete, "/v1/probes/{id}", "delete_probe", .operate, deleteProbe, .worker, takes: remove),
+
+    Route(
+        .get, "/v1/maps", "list_maps", .read, listMaps, .worker,
+        takes: paging + ["program", "type"]),
+    Route(
+        .get, "/v1/maps/{program}", "list_program_maps", .read, listProgramMaps, .worker,
+        takes: paging + ["type"]),
+    Route(
+        .get, "/v1/maps/{program}/{map}", "get_map", .read, getMap, .worker, takes: ["int64"]),
+    Route(
+        .get, "/v1/maps/{program}/{map}/entries", "list_entries", .read, listEntries, .worker,
+        takes: paging + ["encoding"]),
+    Route(
+        .get, "/v1/maps/{program}/{map}/entries/{key}", "get_entry", .read, getEntry,
+        takes: ["encoding", "int64"]),
+    Route(
+        .put, "/v1/maps/{program}/{map}/entries/{key}", "put_entry", .operate, putEntry,
+        takes: change + ["mode", "encoding"], body: small),
+    Route(
+        .delete, "/v1/maps/{program}/{map}/entries/{key}", "delete_entry", .operate, deleteEntry,
+        takes: remove + ["encoding"]),
+
+    Route(
+        .get, "/v1/events", "get_events", .read, getEvents,
+        takes: [
+            "program", "map", "type", "since", "follow", "limit", "records", "format", "int64",
+        ]),
+    Route(
+        .get, "/v1/events/ledger", "get_ledger", .read, getLedger, takes: ["program", "int64"]),
+
+    Route(.get, "/v1/objects", "list_objects", .read, listObjects, .worker, takes: paging),
+    Route(.get, "/v1/objects/{digest}", "get_object", .read, getObject, .worker, takes: ["int64"]),
+    Route(
+        .get, "/v1/audit", "list_audit", .admin, listAudit, .worker,
+        takes: paging + ["actor", "action", "subject"]),
+]

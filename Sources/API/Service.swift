@@ -1,0 +1,249 @@
+public import ControlPlane
+public import HTTP
+public import Logging
+internal import JSON
+internal import Linux
+internal import Problems
+
+/// A kept object's bytes on their way out.
+typealias UploadedBytes = UploadedObject
+
+/// The API: finds the route of a request, checks who asks and what is asked, runs the operation.
+public struct Service: Application {
+    let node: Node
+    let log: Logger
+    /// `0.1.0`.
+    let version: String
+    /// Whether TCP peers may do everything: `--unprotected`, for benchmarks on loopback.
+    let isUnprotected: Bool
+    private let ownUserID: UInt32
+
+    public init(
+        node: Node, version: String, isUnprotected: Bool, ownUserID: UInt32, log: Logger
+    ) {
+        self.node = node
+        self.version = version
+        self.isUnprotected = isUnprotected
+        self.ownUserID = ownUserID
+        self.log = log
+    }
+
+    public func admit(_ head: RequestHead) -> Admission {
+        do {
+            return try admitted(head)
+        } catch {
+            return .refuse(answer(error, head))
+        }
+    }
+
+    public func refuse(_ refusal: Refusal, requestID: String) -> Response {
+        let headers: [(name: String, value: String)] =
+            if case .unknownMethod = refusal {
+                [(name: "Allow", value: Method.allCases.map(\.rawValue).joined(separator: ", "))]
+            } else { [] }
+        return Problem(refusal).response(requestID: requestID, headers: headers)
+    }
+
+    private func admitted(_ head: RequestHead) throws(Problem) -> Admission {
+        try checkHost(head)
+        let (route, variables) = try route(of: head)
+        if head.method == .options { return .refuse(allow(head, route)) }
+        let role = role(of: head.peer)
+        guard role >= route.role else {
+            throw Problem(
+                .forbidden,
+                "\(route.operation) wants the role \(route.role.rawValue), this caller has "
+                    + "\(role.rawValue).")
+        }
+        for parameter in head.query where !route.parameters.contains(parameter.name) {
+            throw unknown(parameter.name, route)
+        }
+        if route.needsReady && !node.isReady {
+            throw Problem(.notReady, "What is registered is still being adopted or loaded.")
+        }
+        let (sink, limit) = try bodyPlan(route, head)
+        let service = self
+        return .accept(
+            Admission.Plan(body: sink, bodyLimit: limit, place: route.place) { request in
+                service.run(
+                    Call(
+                        revision: service.node.revision, route: route, head: request.head,
+                        variables: variables,
+                        body: request.body, role: role))
+            })
+    }
+
+    private func route(of head: RequestHead) throws(Problem) -> (Route, [String]) {
+        let method = head.method == .head ? .get : head.method
+        var others: [Route] = []
+        for route in routes {
+            guard let variables = route.match(head.segments) else { continue }
+            if route.method == method || method == .options { return (route, variables) }
+            others.append(route)
+        }
+        guard others.isEmpty else {
+            var problem = Problem(
+                .methodNotAllowed,
+                "\(head.rawPath) takes \(Self.methods(of: others)), not \(head.method.rawValue).")
+            problem.members["allow"] = .text(Self.methods(of: others))
+            throw problem
+        }
+        throw Problem(
+            .notFound, "There is nothing at \(head.rawPath).",
+            hint: "GET /v1 lists what there is.")
+    }
+
+    private static func methods(of routes: [Route]) -> String {
+        var methods = routes.map(\.method.rawValue)
+        if methods.contains("GET") { methods.append("HEAD") }
+        return methods.joined(separator: ", ")
+    }
+
+    private func allow(_ head: RequestHead, _ route: Route) -> Response {
+        let all = routes.filter { $0.match(head.segments) != nil }
+        return Response(
+            status: 204, headers: [(name: "Allow", value: Self.methods(of: all) + ", OPTIONS")])
+    }
+
+    private func unknown(_ name: String, _ route: Route) -> Problem {
+        let known = route.parameters.sorted()
+        return Problem(
+            .unknownParameter,
+            known.isEmpty
+                ? "\"\(name)\" is not a query parameter here: there is none."
+                : "\"\(name)\" is not a query parameter here: " + known.joined(separator: ", ")
+                    + ".")
+    }
+
+    /// A browser that was lured to a name of somebody else's must not reach the daemon (DNS
+    /// rebinding).
+    private func checkHost(_ head: RequestHead) throws(Problem) {
+        guard case .tcp = head.peer, let host = head.header("host") else { return }
+        let name = host.hasPrefix("[") ? host : String(host.prefix { $0 != ":" })
+        guard ["localhost", "127.0.0.1"].contains(name) || name.hasPrefix("[::1]") else {
+            throw Problem(
+                .wrongHost, "Host \(host) is not this daemon: use localhost or 127.0.0.1.")
+        }
+    }
+
+    private func role(of peer: Peer) -> Role {
+        switch peer {
+        case .unix(let peer): peer.userID == 0 || peer.userID == ownUserID ? .admin : .read
+        case .tcp: isUnprotected ? .admin : .none
+        }
+    }
+
+    private func bodyPlan(_ route: Route, _ head: RequestHead) throws(Problem)
+        -> (Admission.Plan.BodySink, Int)
+    {
+        let type = head.header("content-type").map { text in
+            String(text.prefix { $0 != ";" && $0 != " " }).lowercased()
+        }
+        switch route.body {
+        case .none: return (.none, 0)
+        case .json(let limit):
+            try checkJSON(type, head.peer)
+            return (.memory, limit)
+        case .object(let limit, let jsonLimit):
+            switch type {
+            case "application/json": return (.memory, jsonLimit)
+            case nil, "application/octet-stream", "application/x-elf", "application/x-object":
+                return (.file, limit)
+            case "application/x-www-form-urlencoded" where isLocal(head.peer):
+                return (.file, limit)
+            case let other?:
+                throw Problem(
+                    .unsupportedMediaType,
+                    "Content-Type \(other) is not taken: send the ELF as "
+                        + "application/octet-stream, or "
+                        + "application/json.")
+            }
+        }
+    }
+
+    /// `curl -d` says urlencoded whatever it sends. On the Unix socket no browser can be the
+    /// sender, so it is taken for JSON there; elsewhere it would open the door for forms of other
+    /// sites.
+    private func checkJSON(_ type: String?, _ peer: Peer) throws(Problem) {
+        switch type {
+        case "application/json", "application/merge-patch+json": return
+        case nil, "application/x-www-form-urlencoded":
+            if isLocal(peer) { return }
+            fallthrough
+        default:
+            throw Problem(
+                .unsupportedMediaType,
+                "Content-Type \(type ?? "(none)") is not taken: send application/json, as curl "
+                    + "--json does."
+            )
+        }
+    }
+
+    private func isLocal(_ peer: Peer) -> Bool {
+        if case .unix = peer { true } else { false }
+    }
+
+    private func run(_ call: Call) -> Response {
+        do {
+            try checkAccept(call)
+            return answer(try call.route.handler(self, call), call)
+        } catch {
+            return answer(error, call.head)
+        }
+    }
+
+    private func checkAccept(_ call: Call) throws(Problem) {
+        guard let accept = call.head.header("accept"), call.route.operation != "get_events",
+            call.route.operation != "get_object", call.route.operation != "get_program_object"
+        else { return }
+        let ranges = accept.split(separator: ",").map { part in
+            part.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()
+        }
+        let known = ["*/*", "application/*", "application/json", "application/problem+json"]
+        guard ranges.isEmpty || ranges.contains(where: known.contains) else {
+            throw Problem(
+                .notAcceptable, "Accept: \(accept) leaves nothing: this is application/json.")
+        }
+    }
+
+    private func answer(_ answer: Answer, _ call: Call) -> Response {
+        var response = Response(status: answer.status, headers: answer.headers)
+        switch answer.body {
+        case .none: break
+        case .json(let text):
+            response.headers.append((name: "Content-Type", value: "application/json"))
+            response.body = .bytes(text)
+        case .object(let object):
+            response.headers.append((name: "Content-Type", value: "application/octet-stream"))
+            response.body = .file(object.file, size: object.size)
+        case .stream(let stream, let type):
+            response.headers.append((name: "Content-Type", value: type))
+            response.body = .stream(stream)
+        }
+        if call.route.method != .get {
+            log.info(
+                "\(call.route.operation)",
+                metadata: [
+                    "request_id": "\(call.head.requestID)", "status": "\(answer.status)",
+                    "actor": "\(call.origin.actor)",
+                ])
+        }
+        return response
+    }
+
+    private func answer(_ problem: Problem, _ head: RequestHead) -> Response {
+        var headers: [(name: String, value: String)] = []
+        var shown = problem
+        if case .text(let methods)? = shown.members.removeValue(forKey: "allow") {
+            headers.append((name: "Allow", value: methods))
+        }
+        let level: Logger.Level = problem.type.status >= 500 ? .error : .debug
+        log.log(
+            level: level, "\(problem.type.code)",
+            metadata: [
+                "request_id": "\(head.requestID)", "path": "\(head.rawPath)",
+                "detail": "\(problem.detail)", "cause": "\(problem.cause.map { "\($0)" } ?? "-")",
+            ])
+        return shown.response(requestID: head.requestID, headers: headers)
+    }
+}

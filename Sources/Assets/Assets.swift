@@ -1,0 +1,22 @@
+internal import CAssets
+
+/// The files that the executables carry in themselves. Nothing is read, unpacked or parsed at
+/// start.
+public enum Asset: Sendable, CaseIterable {
+    /// The contract, `openapi/apiary.json`, made from `openapi/apiary.yaml`.
+    case openAPI
+    /// `migrations/v0001_initial.sql`.
+    case initialMigration
+
+    public var bytes: [UInt8] {
+        let asset =
+            switch self {
+            case .openAPI: unsafe apiary_openapi_json()
+            case .initialMigration: unsafe apiary_v0001_initial_sql()
+            }
+        // SAFETY: the bytes are constants of the executable.
+        return unsafe Array(UnsafeBufferPointer(start: asset.bytes, count: asset.size))
+    }
+
+    public var text: String { String(decoding: bytes, as: UTF8.self) }
+}

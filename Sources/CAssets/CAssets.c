@@ -1,0 +1,16 @@
+#include "CAssets.h"
+
+#define ASSET(name) \
+    struct apiary_asset name(void) { \
+        return (struct apiary_asset){name##_bytes, sizeof name##_bytes}; \
+    }
+
+static const unsigned char apiary_v0001_initial_sql_bytes[] = {
+#embed "../../migrations/v0001_initial.sql"
+};
+ASSET(apiary_v0001_initial_sql)
+
+static const unsigned char apiary_openapi_json_bytes[] = {
+#embed "../../openapi/apiary.json"
+};
+ASSET(apiary_openapi_json)

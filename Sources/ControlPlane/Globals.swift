@@ -1,0 +1,49 @@
+internal import BPF
+internal import BTF
+public import JSON
+public import Loading
+
+/// A variable of a program's data sections, as it is now.
+public struct GlobalView: Sendable {
+    public let global: LoadReport.Global
+    /// nil where its bytes cannot be read or have no type.
+    public let value: JSONValue?
+}
+
+extension ProgramView {
+    /// The program's variables with their present values; one lookup for each section.
+    public var globals: [GlobalView] {
+        var sections: [String: [UInt8]] = [:]
+        for section in Set(report.globals.map(\.section)) {
+            let key: [UInt8] = [0, 0, 0, 0]
+            // A section that cannot be read shows its variables without values.
+            do { sections[section] = try loaded?.maps[section]?.map.lookup(key.span) } catch {}
+        }
+        return report.globals.map { global in
+            GlobalView(
+                global: global,
+                value: sections[global.section].flatMap { value(of: global, in: $0) })
+        }
+    }
+
+    private func value(of global: LoadReport.Global, in section: [UInt8]) -> JSONValue? {
+        guard let types = loaded?.types,
+            let variable = types.variables(in: global.section).first(where: {
+                $0.name == global.name
+            }),
+            variable.offset >= 0, variable.offset + variable.size <= section.count
+        else { return nil }
+        let bytes = section.span.extracting(variable.offset..<variable.offset + variable.size)
+        // A variable of a type that has no plan is shown without a value.
+        do {
+            let plan = try ValuePlan(types, type: variable.type)
+            guard plan.size <= variable.size else { return nil }
+            var json = JSONWriter(capacity: 256, int64: .number)
+            plan.render(bytes, into: &json)
+            let text = json.bytes()
+            return try JSONValue.parse(text.span)
+        } catch {
+            return nil
+        }
+    }
+}

@@ -1,0 +1,140 @@
+internal import BPF
+internal import BTF
+internal import Events
+internal import JSON
+internal import Linux
+internal import Loading
+internal import Problems
+
+/// The kernel's side of a program, opened from its pins. A fresh load and the adoption after a
+/// restart both end here: nothing in it knows which of the two it was.
+final class LoadedProgram: Sendable {
+    let name: String
+    let directory: String
+    let report: LoadReport
+    let functions: [String: Program]
+    let kernelIDs: [String: UInt32]
+    let maps: [String: LoadedMap]
+    /// The kernel's copy of the object's types; nil where it was loaded without BTF.
+    let types: BTFTypes?
+
+    /// - Parameter directory: the load's pins.
+    /// - Throws: the kernel's error for a pin that is missing or is not what the report says.
+    init(name: String, directory: String, report: LoadReport) throws(BPFError) {
+        self.name = name
+        self.directory = directory
+        self.report = report
+        var functions: [String: Program] = [:]
+        var kernelIDs: [String: UInt32] = [:]
+        var btfID: UInt32 = 0
+        for function in report.functions {
+            guard let pin = function.pin else { continue }
+            let program = try Program(pinned: directory + "/" + pin)
+            let info = try program.info()
+            if btfID == 0 { btfID = info.btfID }
+            functions[function.name] = program
+            kernelIDs[function.name] = info.id
+        }
+        var opened: [(LoadReport.Map, Map)] = []
+        for entry in report.maps {
+            guard let pin = entry.pin else { continue }
+            let map = try Map(pinned: directory + "/" + pin)
+            if btfID == 0 { btfID = map.info.btfID }
+            opened.append((entry, map))
+        }
+        let types = btfID == 0 ? nil : try KernelTypes.types(id: btfID)
+        var maps: [String: LoadedMap] = [:]
+        for (entry, map) in opened {
+            maps[entry.name] = LoadedMap(program: name, entry: entry, map: map, types: types)
+        }
+        self.functions = functions
+        self.kernelIDs = kernelIDs
+        self.maps = maps
+        self.types = types
+    }
+
+    /// The type of a ring's records: as the load option says, else as the object declares.
+    /// - Throws: `invalid_member` where the option names a type that the object does not have.
+    func recordType(of map: String, options: ProgramOptions) throws(Problem) -> RecordType? {
+        let asked = options.events[map]
+        let declared = report.eventTypes.first { $0.map == map }?.type
+        guard let wanted = asked ?? declared else { return nil }
+        let name = wanted.hasPrefix("struct ") ? String(wanted.dropFirst(7)) : wanted
+        let pointer = JSONPointer.root.appending("events").appending(map).appending("type")
+        guard let types,
+            let type = types.find(name, .structure) ?? types.find(name, .union)
+                ?? types.find(name, .typedef)
+        else {
+            if asked == nil { return nil }
+            throw Problem(
+                .invalidMember, "The object has no type struct \(name) for the records of \(map).",
+                pointer: pointer.description)
+        }
+        do {
+            return RecordType(
+                name: name, plan: try ValuePlan(types, type: type), types: types, typeID: type)
+        } catch {
+            if asked == nil { return nil }
+            throw Problem(
+                .invalidMember,
+                "Records of \(map) cannot be decoded as \(wanted): \(error.reason).",
+                pointer: pointer.description)
+        }
+    }
+
+    /// The maps whose records are a stream.
+    var ringMaps: [LoadedMap] {
+        maps.values.filter { $0.map.info.type == .ringbuf }.sorted { $0.name < $1.name }
+    }
+}
+
+/// One map of a loaded program, with the plans for its keys and values.
+final class LoadedMap: Sendable {
+    let program: String
+    let name: String
+    let map: Map
+    let keyPlan: ValuePlan
+    let valuePlan: ValuePlan
+    let hasKeyType: Bool
+    let hasValueType: Bool
+
+    init(program: String, entry: LoadReport.Map, map: Map, types: BTFTypes?) {
+        self.program = program
+        name = entry.name
+        self.map = map
+        let key = Self.plan(types, map.info.btfKeyType, map.info.keySize)
+        let value = Self.plan(types, map.info.btfValueType, map.info.valueSize)
+        keyPlan = key ?? ValuePlan(untyped: map.info.keySize)
+        valuePlan = value ?? ValuePlan(untyped: map.info.valueSize)
+        hasKeyType = key != nil
+        hasValueType = value != nil
+    }
+
+    private static func plan(_ types: BTFTypes?, _ type: UInt32, _ size: Int) -> ValuePlan? {
+        guard let types, type != 0 else { return nil }
+        let plan: ValuePlan?
+        // A type that has no plan (a data section) is shown as bytes.
+        do { plan = try ValuePlan(types, type: type) } catch { plan = nil }
+        return plan?.size == size ? plan : nil
+    }
+}
+
+/// The counter of records that a program could not put into its ring: apiary.bpf.h's per-CPU map.
+struct MapLostCounter: LostCounter {
+    let map: Map
+
+    func lostRecords() -> UInt64? {
+        let key: [UInt8] = [0, 0, 0, 0]
+        let bytes: [UInt8]?
+        // A counter that cannot be read is an unknown, which the ledger shows as null.
+        do { bytes = try map.lookup(key.span) } catch { bytes = nil }
+        guard let bytes, bytes.count % 8 == 0 else { return nil }
+        var sum: UInt64 = 0
+        for start in stride(from: 0, to: bytes.count, by: 8) {
+            var value: UInt64 = 0
+            for index in (0..<8).reversed() { value = value << 8 | UInt64(bytes[start + index]) }
+            sum += value
+        }
+        return sum
+    }
+}

@@ -1,0 +1,106 @@
+internal import Events
+internal import Linux
+public import Problems
+public import Registry
+
+/// What went with a program.
+public struct RemovedProgram: Sendable, Hashable {
+    public var name: String
+    public var functions: [String]
+    public var maps: [String]
+    public var probes: [String]
+}
+
+extension Node {
+    /// Detaches a program's probes, unloads it and removes its maps. Its journal stays until its
+    /// retention ends.
+    /// - Returns: nil where there is no such program and `missingIsFine`.
+    public func deleteProgram(
+        _ name: String, _ conditions: Conditions, missingIsFine: Bool, isDryRun: Bool,
+        _ origin: ChangeOrigin
+    ) throws(Problem) -> RemovedProgram? {
+        try locks.withLock([name]) { () throws(Problem) in
+            guard let record = state.withLock({ $0.programs[name] }) else {
+                if missingIsFine { return nil }
+                try conditions.check(nil, of: "Program \(name)")
+                throw Problem(.notFound, "There is no program \(name).")
+            }
+            try conditions.check(record.row.revision, of: "Program \(name)")
+            let probes = probeRecords(of: name)
+            let removed = RemovedProgram(
+                name: name, functions: record.loaded?.report.functions.map(\.name) ?? [],
+                maps: record.loaded?.report.maps.map(\.name) ?? [], probes: probes.map(\.row.id))
+            if !isDryRun { try delete(record, probes, origin) }
+            return removed
+        }
+    }
+
+    private func delete(
+        _ record: ProgramRecord, _ probes: [ProbeRecord], _ origin: ChangeOrigin
+    ) throws(Problem) {
+        let name = record.row.name
+        var row = record.row
+        row.state = .deleting
+        let rows = probes.map { probe in
+            var row = probe.row
+            row.state = .deleting
+            return row
+        }
+        _ = try commit(origin, subject: "programs/\(name)") { transaction in
+            try transaction.put(row)
+            for row in rows { try transaction.put(row) }
+        }
+        state.withLock { state in
+            state.programs[name] = nil
+            for row in rows { state.probes[row.id] = nil }
+        }
+        try finishDelete(row, rows, probes.compactMap(\.attachment))
+    }
+
+    /// The second half, which a start after a crash runs again: nothing in it minds being repeated.
+    func finishDelete(_ row: ProgramRow, _ probes: [ProbeRow], _ attachments: [Attachment])
+        throws(Problem)
+    {
+        for failure in detachAll(attachments) {
+            throw Problem(failure, while: "detach a probe of \(row.name)")
+        }
+        for probe in probes {
+            do { try FileSystem.unlink(pinPath(probe.pin)) } catch {
+                throw Problem(error, while: "unpin \(probe.id)")
+            }
+        }
+        for key in events.ledger().map(\.key) where key.program == row.name {
+            events.close(key, reason: .programDeleted)
+        }
+        removeLoad(row.loadID)
+        let origin = ChangeOrigin(requestID: "-", actor: "apiary", action: "unloaded")
+        _ = try commit(origin, subject: "programs/\(row.name)") { transaction in
+            for probe in probes { try transaction.removeProbe(probe.id) }
+            try transaction.removeProgram(row.name)
+        }
+    }
+
+    /// Changes a program's labels, and nothing else.
+    public func setLabels(
+        ofProgram name: String, _ conditions: Conditions, isDryRun: Bool, _ origin: ChangeOrigin,
+        _ change: ([String: String]) -> [String: String]
+    ) throws(Problem) -> (program: ProgramView, changed: Bool) {
+        try locks.withLock([name]) { () throws(Problem) in
+            guard var record = state.withLock({ $0.programs[name] }) else {
+                throw Problem(.notFound, "There is no program \(name).")
+            }
+            try conditions.check(record.row.revision, of: "Program \(name)")
+            let labels = change(record.row.labels)
+            if record.row.labels == labels { return (view(of: record), false) }
+            record.row.labels = labels
+            if isDryRun { return (view(of: record), true) }
+            let row = record.row
+            record.row.revision = try commit(origin, subject: "programs/\(name)") {
+                try $0.put(row)
+            }
+            let committed = record
+            state.withLock { $0.programs[name] = committed }
+            return (view(of: committed), true)
+        }
+    }
+}

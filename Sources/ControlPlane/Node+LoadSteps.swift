@@ -1,0 +1,179 @@
+internal import BPF
+internal import Events
+internal import JSON
+internal import Linux
+internal import Loading
+internal import Problems
+internal import Registry
+
+// The steps that loading, replacing and coming back after a reboot share.
+extension Node {
+    /// Attaches what the change asks for: the old load's probes on the new functions, and with
+    /// `attach: auto` every function that has none. All or nothing.
+    func attachAll(
+        _ change: ProgramChange, _ loaded: LoadedProgram, moving before: [ProbeRecord]
+    ) throws(Problem) -> ([ProbeRecord], [ReplacedProbe]) {
+        var probes: [ProbeRecord] = []
+        var replaced: [ReplacedProbe] = []
+        do {
+            for existing in before {
+                let start = Clock.monotonicNanoseconds()
+                probes.append(try moved(existing, to: loaded))
+                guard existing.attachment != nil else { continue }
+                replaced.append(
+                    ReplacedProbe(
+                        id: existing.row.id, atomic: false,
+                        overlapNanoseconds: Clock.monotonicNanoseconds() - start))
+            }
+            if change.options.attach == .auto {
+                let attached = Set(probes.map(\.row.function))
+                let missing = loaded.report.functions.filter { !attached.contains($0.name) }
+                probes += try attachBySection(
+                    missing, of: loaded, taken: takenProbeIDs())
+            }
+            return (probes, replaced)
+        } catch {
+            undo(probes)
+            throw error
+        }
+    }
+
+    /// The same registration on another load of its program; attached beside the old link.
+    func moved(_ probe: ProbeRecord, to loaded: LoadedProgram) throws(Problem) -> ProbeRecord {
+        var probe = probe
+        let subject = "probes/\(probe.row.id)"
+        guard loaded.report.functions.contains(where: { $0.name == probe.row.function }) else {
+            throw Problem(
+                .conflict,
+                "The new object has no function \(probe.row.function), which probe "
+                    + "\(probe.row.id) is "
+                    + "registered for: delete the probe first.")
+        }
+        probe.row.bootID = bootID
+        probe.row.state = .active
+        probe.row.problem = nil
+        probe.attachment = nil
+        guard probe.row.enabled else { return probe }
+        probe.row.pin = Names.makeLinkPin()
+        try intend([probe.row.pin], .link, subject: subject)
+        do {
+            probe.attachment = try attach(
+                probe.attach, function: probe.row.function, of: loaded, pin: probe.row.pin)
+        } catch {
+            forget([probe.row.pin])
+            throw error
+        }
+        return probe
+    }
+
+    /// Attaches functions as their section names say, under `{program}.{function}`. All or nothing.
+    func attachBySection(
+        _ functions: [LoadReport.Function], of loaded: LoadedProgram, taken: Set<String>
+    ) throws(Problem) -> [ProbeRecord] {
+        var taken = taken
+        var probes: [ProbeRecord] = []
+        do {
+            for function in functions {
+                let document = try AttachDocument(
+                    JSONObject(), for: function, at: .root.appending("attach"))
+                let id = freeProbeID(loaded.name + "." + function.name, taken: taken)
+                taken.insert(id)
+                let row = ProbeRow(
+                    id: id, program: loaded.name, function: function.name, attach: document.text,
+                    enabled: true, labels: [:], state: .active, pin: Names.makeLinkPin(),
+                    bootID: bootID, createdAtNanoseconds: Clock.realtimeNanoseconds())
+                probes.append(
+                    try moved(ProbeRecord(row: row, attach: document), to: loaded))
+            }
+            return probes
+        } catch {
+            undo(probes)
+            throw error
+        }
+    }
+
+    /// Writes program and probes as they are now, in one transaction, and shows them to readers.
+    func commitLoad(
+        _ record: inout ProgramRecord, _ probes: [ProbeRecord], retiring names: [String],
+        _ origin: ChangeOrigin
+    ) throws(Problem) {
+        let row = record.row
+        let now = Clock.realtimeNanoseconds()
+        let bootID = bootID
+        let revision = try commit(origin, subject: "programs/\(row.name)") { transaction in
+            try transaction.put(row)
+            try transaction.removeIntent(row.loadID)
+            for probe in probes {
+                try transaction.put(probe.row)
+                try transaction.removeIntent(probe.row.pin)
+            }
+            for name in names {
+                try transaction.put(
+                    IntentRow(
+                        name: name, kind: name.hasPrefix("o") ? .load : .link, subject: row.name,
+                        bootID: bootID, startedAtNanoseconds: now))
+            }
+        }
+        record.row.revision = revision
+        let committed = record
+        state.withLock { state in
+            state.programs[committed.row.name] = committed
+            for var probe in probes {
+                probe.row.revision = revision
+                state.probes[probe.row.id] = probe
+            }
+        }
+    }
+
+    /// Takes back links of a change that failed.
+    func undo(_ probes: [ProbeRecord]) {
+        let attachments = probes.compactMap(\.attachment)
+        for failure in detachAll(attachments) {
+            log.error("an undone link stays", metadata: ["errno": "\(failure)"])
+        }
+        forget(probes.filter { $0.attachment != nil }.map(\.row.pin))
+    }
+
+    /// Removes the kernel's side of what a new load has replaced. What cannot be removed now stays
+    /// an intent and goes at the next start.
+    func retire(_ loadID: String?, _ links: [Attachment], for record: ProgramRecord) {
+        for failure in detachAll(links) {
+            log.error("a replaced link stays", metadata: ["errno": "\(failure)"])
+        }
+        // Nothing fills the old rings any more: the pump takes their rest and goes on with the new.
+        openStreams(of: record)
+        if let loadID { removeLoad(loadID) }
+        forget(links.map(\.pin) + [loadID].compactMap { $0 })
+    }
+
+    /// Unpins everything of a load. The kernel frees it when the last descriptor is closed.
+    func removeLoad(_ loadID: String) {
+        guard Names.isOurs(loadID) else { return }
+        do { try FileSystem.removeTree(configuration.bpffsDirectory + "/" + loadID) } catch {
+            log.error(
+                "a load's pins stay until the next start",
+                metadata: ["load": "\(loadID)", "errno": "\(error)"])
+        }
+    }
+
+    /// Lets the pump take the records of every ring of a program.
+    func openStreams(of record: ProgramRecord) {
+        guard let loaded = record.loaded else { return }
+        for ring in loaded.ringMaps {
+            let key = StreamKey(program: record.row.name, map: ring.name)
+            let counter = loaded.maps[ring.name + "_lost"].map { MapLostCounter(map: $0.map) }
+            do {
+                let options = try ProgramOptions(canonicalText: record.row.options)
+                let type = try loaded.recordType(of: ring.name, options: options)
+                try events.open(
+                    key, ring: try RingBuffer(ring.map), type: type, lostCounter: counter)
+            } catch {
+                log.error(
+                    "a ring's records are not taken",
+                    metadata: [
+                        "program": "\(key.program)", "map": "\(key.map)", "reason": "\(error)",
+                    ])
+            }
+        }
+    }
+}

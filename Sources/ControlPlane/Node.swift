@@ -1,0 +1,126 @@
+public import Events
+public import Loading
+public import Logging
+internal import BPF
+internal import Linux
+internal import Problems
+internal import Registry
+internal import Synchronization
+
+/// Where a daemon keeps its things and what bounds it has.
+public struct NodeConfiguration: Sendable {
+    /// Registry and kept objects; survives a reboot.
+    public var stateDirectory: String
+    /// Journal of the events; by default in memory.
+    public var journalDirectory: String
+    /// Our own directory in a bpffs: pins, and nothing else's.
+    public var bpffsDirectory: String
+    public var loader: Loader
+    public var journalLimits: JournalLimits
+
+    public init(
+        stateDirectory: String, journalDirectory: String, bpffsDirectory: String, loader: Loader,
+        journalLimits: JournalLimits = JournalLimits()
+    ) {
+        self.stateDirectory = stateDirectory
+        self.journalDirectory = journalDirectory
+        self.bpffsDirectory = bpffsDirectory
+        self.loader = loader
+        self.journalLimits = journalLimits
+    }
+}
+
+/// What should be on this node and what is: the programs, probes and maps of one daemon.
+///
+/// Reads come from memory and never wait for a change. A change runs on the caller's thread, which
+/// may block for seconds (verifier, fsync, RCU), and one at a time for each program.
+public final class Node: Sendable {
+    struct State {
+        var programs: [String: ProgramRecord] = [:]
+        var probes: [String: ProbeRecord] = [:]
+        var revision: Int64 = 0
+        var isReady = false
+        var abilities: HostAbilities?
+    }
+
+    let configuration: NodeConfiguration
+    let registry: RegistryStore
+    let bootID: String
+    let log: Logger
+    let state = Mutex(State())
+    let locks = NameLocks()
+    /// The journal and the readers of events.
+    public let events: EventStreams
+
+    /// Opens the registry and the journal. Nothing of the kernel is touched before `reconcile()`.
+    /// - Throws: `RegistryError`, `JournalError` or `Errno`, for the person who starts the daemon.
+    public init(_ configuration: NodeConfiguration, log: Logger) throws {
+        self.configuration = configuration
+        self.log = log
+        bootID = try Clock.bootID()
+        try FileSystem.makeDirectories(configuration.stateDirectory + "/objects", mode: 0o700)
+        try FileSystem.makeDirectories(configuration.journalDirectory, mode: 0o700)
+        registry = try RegistryStore(path: configuration.stateDirectory + "/registry.sqlite")
+        events = try EventStreams(
+            directory: configuration.journalDirectory, limits: configuration.journalLimits)
+    }
+
+    /// The number of the last change.
+    public var revision: Int64 { state.withLock { $0.revision } }
+
+    /// False until the first reconciliation is over.
+    public var isReady: Bool { state.withLock { $0.isReady } }
+
+    /// Ends the streams. Probes stay attached: their pins are the kernel's.
+    public func stop() { events.stop() }
+
+    func commit(
+        _ origin: ChangeOrigin, subject: String, _ body: (Transaction) throws -> Void
+    ) throws(Problem) -> Int64 {
+        do {
+            let revision = try registry.change(origin, subject: subject, body)
+            state.withLock { $0.revision = revision }
+            return revision
+        } catch {
+            throw Problem(error, while: "record the change")
+        }
+    }
+
+    func intend(_ names: [String], _ kind: IntentRow.Kind, subject: String) throws(Problem) {
+        let now = Clock.realtimeNanoseconds()
+        let rows = names.map {
+            IntentRow(
+                name: $0, kind: kind, subject: subject, bootID: bootID, startedAtNanoseconds: now)
+        }
+        do { try registry.intend(rows) } catch {
+            throw Problem(error, while: "record the change's intent")
+        }
+    }
+
+    /// Notes in the log what cannot be told to a client any more.
+    func forget(_ names: [String]) {
+        do { try registry.forget(intents: names) } catch {
+            log.error(
+                "an intent stays until the next start", metadata: ["reason": "\(error.reason)"])
+        }
+    }
+
+    func noteRefusal(_ problem: Problem, _ origin: ChangeOrigin, subject: String) {
+        do { try registry.auditRefusal(origin, subject: subject, code: problem.type.code) } catch {
+            log.error("the audit log took no row", metadata: ["reason": "\(error.reason)"])
+        }
+    }
+}
+
+/// A registered program, and its kernel side unless it is `failed`.
+struct ProgramRecord: Sendable {
+    var row: ProgramRow
+    var loaded: LoadedProgram?
+}
+
+/// A registered probe, and its kernel side while it is attached.
+struct ProbeRecord: Sendable {
+    var row: ProbeRow
+    var attach: AttachDocument
+    var attachment: Attachment?
+}

@@ -1,0 +1,104 @@
+public import JSON
+public import Loading
+internal import Problems
+
+/// How a program is to be loaded: what `PUT /v1/programs/{name}` takes beside the object.
+public struct ProgramOptions: Sendable, Hashable {
+    public enum Attach: String, Sendable, CaseIterable { case none, auto }
+
+    public struct MapOptions: Sendable, Hashable {
+        public var maxEntries: UInt32?
+        public init(maxEntries: UInt32? = nil) { self.maxEntries = maxEntries }
+    }
+
+    /// Only these functions; `nil`: all.
+    public var onlyFunctions: [String]?
+    /// function -> what it attaches to, where the kernel fixes that at load.
+    public var targets: [String: String] = [:]
+    public var globals = JSONObject()
+    public var maps: [String: MapOptions] = [:]
+    public var attach = Attach.none
+    /// map -> type of its records.
+    public var events: [String: String] = [:]
+    public var labels: [String: String] = [:]
+    public var verifierLog = LoadRequest.VerifierLog.brief
+
+    public init() {}
+
+    /// All that decides how the kernel's side comes out, in one order: equal loads, equal texts.
+    /// Labels and the verifier's log are not among it.
+    var canonicalText: String {
+        var document = JSONObject()
+        document["functions"] = .object(functionsDocument)
+        document["globals"] = .object(sorted(globals))
+        var mapsDocument = JSONObject()
+        for (name, map) in maps.sorted(by: { $0.key < $1.key }) {
+            var options = JSONObject()
+            options["max_entries"] = map.maxEntries.map { JSONValue($0) }
+            mapsDocument[name] = .object(options)
+        }
+        document["maps"] = .object(mapsDocument)
+        document["attach"] = .string(attach.rawValue)
+        var eventsDocument = JSONObject()
+        for (name, type) in events.sorted(by: { $0.key < $1.key }) {
+            eventsDocument[name] = ["type": .string(type)]
+        }
+        document["events"] = .object(eventsDocument)
+        return String(decoding: JSONValue.object(document).serialized(), as: UTF8.self)
+    }
+
+    private var functionsDocument: JSONObject {
+        var document = JSONObject()
+        if let onlyFunctions {
+            document["only"] = .array(onlyFunctions.sorted().map { .string($0) })
+        }
+        var targetsDocument = JSONObject()
+        for (function, target) in targets.sorted(by: { $0.key < $1.key }) {
+            targetsDocument[function] = .string(target)
+        }
+        document["targets"] = .object(targetsDocument)
+        return document
+    }
+
+    private func sorted(_ object: JSONObject) -> JSONObject {
+        var result = JSONObject()
+        for member in object.members.sorted(by: { $0.name < $1.name }) {
+            result[member.name] = member.value
+        }
+        return result
+    }
+
+    /// Reads `canonicalText` back, for a load after a reboot.
+    init(canonicalText text: String) throws(Problem) {
+        let document: JSONValue
+        do { document = try JSONValue.parse(text) } catch {
+            throw Problem(
+                .internalError, "The registry's options of a program are not readable.",
+                cause: error)
+        }
+        onlyFunctions = document["functions"]?["only"]?.array?.compactMap(\.string)
+        for member in document["functions"]?["targets"]?.object?.members ?? [] {
+            targets[member.name] = member.value.string
+        }
+        globals = document["globals"]?.object ?? JSONObject()
+        for member in document["maps"]?.object?.members ?? [] {
+            maps[member.name] = MapOptions(
+                maxEntries: member.value["max_entries"]?.uint64.flatMap { UInt32(exactly: $0) })
+        }
+        attach = document["attach"]?.string.flatMap(Attach.init(rawValue:)) ?? .none
+        for member in document["events"]?.object?.members ?? [] {
+            events[member.name] = member.value["type"]?.string
+        }
+    }
+
+    func request(pinDirectory: String?) -> LoadRequest {
+        var request = LoadRequest()
+        request.pinDirectory = pinDirectory
+        request.globals = globals
+        request.onlyFunctions = onlyFunctions
+        request.targets = targets
+        request.maxEntries = maps.compactMapValues(\.maxEntries)
+        request.verifierLog = verifierLog
+        return request
+    }
+}

@@ -1,0 +1,33 @@
+internal import CLinux
+internal import Glibc
+
+/// What a process that handles bytes of a stranger takes away from itself before it looks at them.
+public enum Confinement {
+    /// Bounds memory and CPU time, forbids core files and new privileges, makes the process die
+    /// with the thread that started it, and gives it `name`.
+    ///
+    /// - Parameter cpuSeconds: after them SIGXCPU, a second later SIGKILL.
+    /// - Throws: `EPERM`, `EINVAL` where a limit above the present hard one is asked for.
+    public static func enter(_ name: String, addressSpaceBytes: Int, cpuSeconds: Int) throws(Errno)
+    {
+        try limit(RLIMIT_AS, addressSpaceBytes, addressSpaceBytes)
+        try limit(RLIMIT_CPU, cpuSeconds, cpuSeconds + 1)
+        try limit(RLIMIT_CORE, 0, 0)
+        try check(apiary_prctl(PR_SET_NO_NEW_PRIVS, 1))
+        try check(apiary_prctl(PR_SET_DUMPABLE, 0))
+        try check(apiary_prctl(PR_SET_PDEATHSIG, UInt(SIGKILL)))
+        _ = unsafe apiary_set_thread_name(name)  // the kernel cuts it
+    }
+
+    /// Lowers a limit; one that is lower already stays.
+    private static func limit(_ resource: __rlimit_resource, _ soft: Int, _ hard: Int)
+        throws(Errno)
+    {
+        var present = rlimit()
+        try check(unsafe getrlimit(Int32(resource.rawValue), &present))
+        var wanted = rlimit(
+            rlim_cur: min(rlim_t(soft), present.rlim_max),
+            rlim_max: min(rlim_t(hard), present.rlim_max))
+        try check(unsafe setrlimit(Int32(resource.rawValue), &wanted))
+    }
+}

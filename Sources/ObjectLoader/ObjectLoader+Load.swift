@@ -1,0 +1,143 @@
+internal import CLibbpf
+internal import JSON
+internal import Linux
+internal import Loading
+
+extension ObjectLoader {
+    /// Opens, sets up, loads and pins the object behind `input`.
+    static func load(_ input: borrowing FileDescriptor, _ request: LoadRequest)
+        throws(LoadFailure) -> LoadReport
+    {
+        LibbpfLog.capture()
+        let license = try checkHeader(of: input)
+        let object = try OpenObject(input)
+        let functions = try choose(request.onlyFunctions, of: object)
+        try setTargets(request.targets, of: functions)
+        try MapOptions.set(request, on: object.maps)
+        let types = try ObjectTypes(object)
+        try Globals.set(request.globals, in: object, types)
+        let logs = VerifierLogs(request.verifierLog, functions: functions.count)
+        for (index, function) in functions.enumerated() { function.use(logs, index: index) }
+        let instructions = functions.map(\.instructions)
+
+        let result = object.load()
+        guard result >= 0 else {
+            throw Refusal.ofLoad(
+                Errno(rawValue: -result), functions: functions, logs: logs, request: request)
+        }
+        let maps = object.maps.filter { $0.descriptor >= 0 }
+        if let directory = request.pinDirectory { try pin(functions, maps, in: directory) }
+        let areKept = request.pinDirectory != nil
+        return LoadReport(
+            license: license,
+            functions: functions.enumerated().map { index, function in
+                function.report(
+                    target: request.targets[function.name], instructions: instructions[index],
+                    pin: areKept ? "p\(index)" : nil, log: logs.ofLoaded(index))
+            },
+            maps: maps.enumerated().map { index, map in
+                LoadReport.Map(
+                    name: map.name, type: map.type, pin: areKept ? "m\(index)" : nil,
+                    isInternal: map.isInternal)
+            },
+            globals: Globals.list(object, types),
+            eventTypes: EventTypes.find(object, functions),
+            libbpfVersion: unsafe String(cString: libbpf_version_string()))
+    }
+
+    /// Says in plain words what libbpf would say in its own: that this is no BPF object at all.
+    /// - Returns: the license.
+    private static func checkHeader(of input: borrowing FileDescriptor) throws(LoadFailure)
+        -> String
+    {
+        let elf = try ELFFile(input)
+        // EM_NONE is what older compilers wrote; libbpf takes it too.
+        guard elf.machine == ELFFile.machineBPF || elf.machine == ELFFile.machineNone else {
+            throw LoadFailure(
+                .elf,
+                "the object is an ELF file for machine \(elf.machine), not for BPF (247): "
+                    + "compile it with clang -target bpf")
+        }
+        guard elf.type == ELFFile.typeRelocatable else {
+            throw LoadFailure(
+                .elf, "the object is an ELF file of type \(elf.type), not relocatable (1)")
+        }
+        let bytes = try elf.contents(ofSection: "license", limit: 4096, in: input) ?? []
+        return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+
+    /// Marks which functions are to be loaded, and gives them.
+    private static func choose(_ names: [String]?, of object: OpenObject) throws(LoadFailure)
+        -> [ObjectFunction]
+    {
+        for (index, name) in (names ?? []).enumerated() {
+            guard object.functions.contains(where: { $0.name == name }) else {
+                let near = NearMatches.clause(for: name, among: object.functions.map(\.name))
+                throw LoadFailure(
+                    .request, "the object has no function \"\(name)\"\(near)",
+                    pointer: "/functions/\(index)")
+            }
+        }
+        if let names {
+            for function in object.functions { function.setLoaded(names.contains(function.name)) }
+        }
+        let chosen = object.functions.filter(\.isLoaded)
+        for function in chosen where function.type == BPF_PROG_TYPE_UNSPEC {
+            throw LoadFailure(
+                .elf,
+                "function \"\(function.name)\" is in section \"\(function.section)\", which "
+                    + "libbpf does not know as a kind of program: use a name such as "
+                    + "SEC(\"tracepoint/syscalls/sys_enter_openat\")",
+                function: function.name)
+        }
+        return chosen
+    }
+
+    private static func setTargets(_ targets: [String: String], of functions: [ObjectFunction])
+        throws(LoadFailure)
+    {
+        for (name, target) in targets.sorted(by: { $0.key < $1.key }) {
+            let pointer = JSONPointer.root.appending("targets").appending(name).description
+            guard let function = functions.first(where: { $0.name == name }) else {
+                let near = NearMatches.clause(for: name, among: functions.map(\.name))
+                throw LoadFailure(
+                    .request, "no function \"\(name)\" is to be loaded\(near)", pointer: pointer)
+            }
+            guard function.hasTarget else {
+                throw LoadFailure(
+                    .request,
+                    "function \"\(name)\" in section \"\(function.section)\" takes no target: "
+                        + "only fentry, fexit, fmod_ret, tp_btf, lsm and iter do",
+                    function: name, pointer: pointer)
+            }
+            if let failure = function.setTarget(target) {
+                throw LoadFailure(
+                    .request, "the kernel's BTF has no target \"\(target)\" for \"\(name)\"",
+                    errno: failure, function: name, libbpfLog: LibbpfLog.text, pointer: pointer)
+            }
+        }
+    }
+
+    /// Pins by descriptor, in the report's order.
+    private static func pin(
+        _ functions: [ObjectFunction], _ maps: [ObjectMap], in directory: String
+    ) throws(LoadFailure) {
+        for (index, function) in functions.enumerated() {
+            try pin(function.descriptor, "\(directory)/p\(index)", "function", function.name)
+        }
+        for (index, map) in maps.enumerated() {
+            try pin(map.descriptor, "\(directory)/m\(index)", "map", map.name)
+        }
+    }
+
+    private static func pin(
+        _ descriptor: Int32, _ path: String, _ kind: String, _ name: String
+    ) throws(LoadFailure) {
+        let result = unsafe bpf_obj_pin(descriptor, path)
+        guard result < 0 else { return }
+        let errno = Errno(rawValue: -result)
+        throw LoadFailure(
+            .pin, "\(kind) \"\(name)\" cannot be pinned at \(path): \(errno)", errno: errno,
+            libbpfLog: LibbpfLog.text)
+    }
+}

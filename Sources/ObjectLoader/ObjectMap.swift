@@ -1,0 +1,68 @@
+internal import CLibbpf
+internal import Linux
+
+/// A `struct bpf_map` of an open object, which must outlive it.
+@safe struct ObjectMap {
+    private let map: OpaquePointer
+    /// As the object says: `counts`, `.rodata`.
+    let name: String
+    /// Made by libbpf for a section of global variables.
+    let isInternal: Bool
+
+    // SAFETY: libbpf's string lives as long as the object; it is copied at once.
+    @unsafe init(_ map: OpaquePointer) {
+        unsafe self.map = unsafe map
+        isInternal = unsafe bpf_map__is_internal(map)
+        let full = unsafe String(cString: bpf_map__name(map))
+        // `apiary.rodata` is the section `.rodata`; `.rodata.tables` comes as it is.
+        name = isInternal ? String(full.drop { $0 != "." }) : full
+    }
+
+    var type: UInt32 { unsafe bpf_map__type(map).rawValue }
+    var keySize: UInt32 { unsafe bpf_map__key_size(map) }
+    var valueSize: UInt32 { unsafe bpf_map__value_size(map) }
+    var flags: UInt32 { unsafe bpf_map__map_flags(map) }
+
+    /// Negative where it was not created.
+    var descriptor: Int32 { unsafe bpf_map__fd(map) }
+
+    var isEventMap: Bool {
+        type == BPF_MAP_TYPE_RINGBUF.rawValue || type == BPF_MAP_TYPE_PERF_EVENT_ARRAY.rawValue
+    }
+
+    /// `LIBBPF_PIN_BY_NAME` asks for a path that an object has no say in.
+    func clearPinPath() {
+        _ = unsafe bpf_map__set_pin_path(map, nil)
+    }
+
+    /// - Returns: why libbpf refuses it, `nil` where it is set.
+    func setMaxEntries(_ count: UInt32) -> Errno? {
+        let result = unsafe bpf_map__set_max_entries(map, count)
+        return result < 0 ? Errno(rawValue: -result) : nil
+    }
+
+    /// - Parameter descriptor: duplicated; stays the caller's.
+    func reuse(_ descriptor: Int32) -> Errno? {
+        let result = unsafe bpf_map__reuse_fd(map, descriptor)
+        return result < 0 ? Errno(rawValue: -result) : nil
+    }
+
+    /// Bytes that the map starts with; 0 for a map without such a value.
+    var initialBytes: Int {
+        var size = 0
+        return unsafe bpf_map__initial_value(map, &size) == nil ? 0 : size
+    }
+
+    /// Writes a part of the value that the map starts with.
+    /// - Returns: false where it does not fit.
+    func setInitialValue(_ bytes: [UInt8], at offset: Int) -> Bool {
+        var size = 0
+        guard let start = unsafe bpf_map__initial_value(map, &size), offset >= 0,
+            offset <= size, bytes.count <= size - offset
+        else { return false }
+        // SAFETY: libbpf's own mapping of `size` bytes, writable until the load; checked above.
+        unsafe UnsafeMutableRawBufferPointer(start: start + offset, count: bytes.count)
+            .copyBytes(from: bytes)
+        return true
+    }
+}

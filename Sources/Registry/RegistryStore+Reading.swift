@@ -1,0 +1,106 @@
+internal import GRDB
+
+extension RegistryStore {
+    /// The number of the last change.
+    public func revision() throws(RegistryError) -> Int64 {
+        try fetch { try Int64.fetchOne($0, sql: "SELECT revision FROM state") ?? 0 }
+    }
+
+    /// All programs, by name.
+    public func programs() throws(RegistryError) -> [ProgramRow] {
+        try fetch { database in
+            try Row.fetchAll(database, sql: "SELECT * FROM programs ORDER BY name").map(program)
+        }
+    }
+
+    /// All probes, in the order in which they were made.
+    public func probes() throws(RegistryError) -> [ProbeRow] {
+        try fetch { database in
+            try Row.fetchAll(database, sql: "SELECT * FROM probes ORDER BY created_at, id")
+                .map(probe)
+        }
+    }
+
+    public func intents() throws(RegistryError) -> [IntentRow] {
+        try fetch { database in
+            try Row.fetchAll(database, sql: "SELECT * FROM intents ORDER BY started_at").map {
+                IntentRow(
+                    name: $0["name"], kind: IntentRow.Kind(rawValue: $0["kind"]) ?? .load,
+                    subject: $0["subject"], bootID: $0["boot_id"],
+                    startedAtNanoseconds: UInt64(bitPattern: $0["started_at"]))
+            }
+        }
+    }
+
+    /// The object with this digest, where it is kept.
+    public func object(_ digest: String) throws(RegistryError) -> ObjectRow? {
+        try fetch { database in
+            try Row.fetchOne(
+                database, sql: "SELECT * FROM objects WHERE digest = ?", arguments: [digest]
+            ).map(object)
+        }
+    }
+
+    /// At most `limit` objects whose digest is greater than `after`, by digest.
+    public func objects(after: String, limit: Int) throws(RegistryError) -> [ObjectRow] {
+        try fetch { database in
+            try Row.fetchAll(
+                database, sql: "SELECT * FROM objects WHERE digest > ? ORDER BY digest LIMIT ?",
+                arguments: [after, limit]
+            ).map(object)
+        }
+    }
+
+    /// At most `limit` audit rows before `before`, the newest first.
+    public func auditLog(before: Int64, limit: Int, _ filter: AuditFilter)
+        throws(RegistryError) -> [AuditRow]
+    {
+        try fetch { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT * FROM audit WHERE sequence < :before
+                        AND actor = coalesce(:actor, actor)
+                        AND action = coalesce(:action, action)
+                        AND subject = coalesce(:subject, subject)
+                    ORDER BY sequence DESC LIMIT :limit
+                    """,
+                arguments: [
+                    "before": before, "actor": filter.actor, "action": filter.action,
+                    "subject": filter.subject, "limit": limit,
+                ]
+            ).map {
+                AuditRow(
+                    sequence: $0["sequence"], timeNanoseconds: UInt64(bitPattern: $0["time"]),
+                    requestID: $0["request_id"], actor: $0["actor"], action: $0["action"],
+                    subject: $0["subject"], outcome: $0["outcome"], revision: $0["revision"])
+            }
+        }
+    }
+
+    private func program(_ row: Row) -> ProgramRow {
+        ProgramRow(
+            name: row["name"], digest: row["digest"], sizeBytes: row["size_bytes"],
+            options: row["options"], labels: Labels.labels(row["labels"]),
+            state: RowState(rawValue: row["state"]) ?? .failed, loadID: row["load_id"],
+            bootID: row["boot_id"], report: row["report"], problem: row["problem"],
+            loadedAtNanoseconds: UInt64(bitPattern: row["loaded_at"]), revision: row["revision"])
+    }
+
+    private func probe(_ row: Row) -> ProbeRow {
+        ProbeRow(
+            id: row["id"], program: row["program"], function: row["function"],
+            attach: row["attach"], enabled: row["enabled"],
+            labels: Labels.labels(row["labels"]),
+            state: RowState(rawValue: row["state"]) ?? .failed, pin: row["pin"],
+            bootID: row["boot_id"], problem: row["problem"],
+            createdAtNanoseconds: UInt64(bitPattern: row["created_at"]),
+            revision: row["revision"])
+    }
+
+    private func object(_ row: Row) -> ObjectRow {
+        ObjectRow(
+            digest: row["digest"], sizeBytes: row["size_bytes"],
+            createdAtNanoseconds: UInt64(bitPattern: row["created_at"]))
+    }
+}

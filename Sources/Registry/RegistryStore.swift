@@ -1,0 +1,138 @@
+internal import Assets
+internal import Foundation
+internal import GRDB
+
+/// Programs, probes, kept objects, intents, the audit log and the revision, in one SQLite file.
+///
+/// One connection on one queue, write-ahead log, `synchronous=FULL`: when a change returns, it is
+/// on the disk. Every call blocks (a commit is an fsync): call it from workers, never an HTTP
+/// thread.
+public final class RegistryStore: Sendable {
+    private let queue: DatabaseQueue
+
+    /// Opens or makes the registry and brings its schema up to date.
+    /// - Throws: `newer` where a later release wrote the file; `corrupt` where it is no database or
+    ///   `PRAGMA quick_check` finds faults (the file is left as it is).
+    public init(path: String) throws(RegistryError) {
+        do {
+            var configuration = Configuration()
+            configuration.journalMode = .wal
+            configuration.foreignKeysEnabled = true
+            configuration.busyMode = .timeout(5)
+            configuration.label = "registry"
+            queue = try DatabaseQueue(path: path, configuration: configuration)
+            try Self.migrate(queue)
+            // GRDB lowers synchronous to NORMAL when it sets WAL; what is acknowledged must be
+            // durable.
+            try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+            let check = try queue.read { try String.fetchAll($0, sql: "PRAGMA quick_check(5)") }
+            guard check == ["ok"] else {
+                throw RegistryError(kind: .corrupt, reason: check.joined(separator: "; "))
+            }
+        } catch {
+            throw Self.translate(error)
+        }
+    }
+
+    private static func migrate(_ queue: DatabaseQueue) throws {
+        var migrator = DatabaseMigrator()
+        for (name, sql) in Migrations.all {
+            migrator.registerMigration(name) { try $0.execute(sql: sql) }
+        }
+        if try queue.read({ try migrator.hasBeenSuperseded($0) }) {
+            throw RegistryError(
+                kind: .newer,
+                reason: "the registry was written by a later release of apiary; run that release")
+        }
+        try migrator.migrate(queue)
+    }
+
+    /// Runs `body` in one transaction, with the next revision and one audit row, and gives that
+    /// revision. Rows that `body` puts get it too.
+    @discardableResult
+    public func change(
+        _ origin: ChangeOrigin, subject: String,
+        _ body: (Transaction) throws -> Void
+    ) throws(RegistryError) -> Int64 {
+        try write { transaction in
+            transaction.revision =
+                try Int64.fetchOne(
+                    transaction.database,
+                    sql: "UPDATE state SET revision = revision + 1 RETURNING revision") ?? 0
+            try body(transaction)
+            try transaction.audit(origin, subject: subject, outcome: "ok")
+            return transaction.revision
+        }
+    }
+
+    /// Notes what is about to be made or removed below our bpffs. No revision: nothing changed yet.
+    public func intend(_ intents: [IntentRow]) throws(RegistryError) {
+        try write { transaction in
+            for intent in intents { try transaction.put(intent) }
+        }
+    }
+
+    /// Forgets intents whose things are gone from bpffs, or never came to be.
+    public func forget(intents names: [String]) throws(RegistryError) {
+        try write { transaction in
+            for name in names { try transaction.removeIntent(name) }
+        }
+    }
+
+    /// Notes an attempt that was refused, with the problem's code.
+    public func auditRefusal(_ origin: ChangeOrigin, subject: String, code: String)
+        throws(RegistryError)
+    {
+        try write { transaction in
+            try transaction.audit(origin, subject: subject, outcome: code)
+        }
+    }
+
+    /// Keeps a row of an object whose bytes are on the disk already.
+    public func keep(_ object: ObjectRow) throws(RegistryError) {
+        try write { transaction in
+            try transaction.database.execute(
+                sql:
+                    "INSERT OR IGNORE INTO objects (digest, size_bytes, created_at) VALUES (?, ?, "
+                    + "?)",
+                arguments: [object.digest, object.sizeBytes, Int64(object.createdAtNanoseconds)])
+        }
+    }
+
+    private func write<R>(_ body: (Transaction) throws -> R) throws(RegistryError) -> R {
+        do {
+            return try queue.write { try body(Transaction($0)) }
+        } catch {
+            throw Self.translate(error)
+        }
+    }
+
+    func fetch<R>(_ body: (Database) throws -> R) throws(RegistryError) -> R {
+        do { return try queue.read(body) } catch { throw Self.translate(error) }
+    }
+
+    private static func translate(_ error: any Error) -> RegistryError {
+        if let error = error as? RegistryError { return error }
+        guard let error = error as? DatabaseError else {
+            return RegistryError(kind: .other, reason: "\(error)")
+        }
+        let kind: RegistryError.Kind =
+            switch error.resultCode {
+            case .SQLITE_FULL: .full
+            case .SQLITE_IOERR, .SQLITE_CANTOPEN: .io
+            case .SQLITE_CORRUPT, .SQLITE_NOTADB: .corrupt
+            case .SQLITE_READONLY: .readOnly
+            case .SQLITE_BUSY, .SQLITE_LOCKED: .busy
+            default: .other
+            }
+        return RegistryError(kind: kind, reason: error.description)
+    }
+}
+
+/// The schema's steps, from `migrations/`, carried in the executable. Each is applied once, in
+/// order, and never edited after a release.
+enum Migrations {
+    static let all: [(name: String, sql: String)] = [
+        ("v0001_initial", Asset.initialMigration.text)
+    ]
+}

@@ -1,0 +1,110 @@
+internal import Foundation
+internal import GRDB
+internal import JSON
+
+/// The writes of one change; alive only inside the closure that it is given to.
+public final class Transaction {
+    let database: Database
+    /// The revision that this change makes, 0 where it makes none.
+    public internal(set) var revision: Int64 = 0
+
+    init(_ database: Database) {
+        self.database = database
+    }
+
+    /// Writes the row with this change's revision.
+    public func put(_ row: ProgramRow) throws {
+        try database.execute(
+            sql: """
+                INSERT INTO programs (name, digest, size_bytes, options, labels, state, load_id,
+                    boot_id, report, problem, loaded_at, revision)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (name) DO UPDATE SET digest = excluded.digest,
+                    size_bytes = excluded.size_bytes, options = excluded.options,
+                    labels = excluded.labels, state = excluded.state, load_id = excluded.load_id,
+                    boot_id = excluded.boot_id, report = excluded.report,
+                    problem = excluded.problem, loaded_at = excluded.loaded_at,
+                    revision = excluded.revision
+                """,
+            arguments: [
+                row.name, row.digest, row.sizeBytes, row.options, Labels.text(row.labels),
+                row.state.rawValue, row.loadID, row.bootID, row.report, row.problem,
+                Int64(row.loadedAtNanoseconds), revision,
+            ])
+    }
+
+    public func removeProgram(_ name: String) throws {
+        try database.execute(sql: "DELETE FROM programs WHERE name = ?", arguments: [name])
+    }
+
+    /// Writes the row with this change's revision.
+    public func put(_ row: ProbeRow) throws {
+        try database.execute(
+            sql: """
+                INSERT INTO probes (id, program, function, attach, enabled, labels, state, pin,
+                    boot_id, problem, created_at, revision)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (id) DO UPDATE SET program = excluded.program,
+                    function = excluded.function, attach = excluded.attach,
+                    enabled = excluded.enabled, labels = excluded.labels, state = excluded.state,
+                    pin = excluded.pin, boot_id = excluded.boot_id, problem = excluded.problem,
+                    revision = excluded.revision
+                """,
+            arguments: [
+                row.id, row.program, row.function, row.attach, row.enabled,
+                Labels.text(row.labels), row.state.rawValue, row.pin, row.bootID, row.problem,
+                Int64(row.createdAtNanoseconds), revision,
+            ])
+    }
+
+    public func removeProbe(_ id: String) throws {
+        try database.execute(sql: "DELETE FROM probes WHERE id = ?", arguments: [id])
+    }
+
+    public func put(_ row: IntentRow) throws {
+        try database.execute(
+            sql: """
+                INSERT OR REPLACE INTO intents (name, kind, subject, boot_id, started_at)
+                VALUES (?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                row.name, row.kind.rawValue, row.subject, row.bootID,
+                Int64(row.startedAtNanoseconds),
+            ])
+    }
+
+    public func removeIntent(_ name: String) throws {
+        try database.execute(sql: "DELETE FROM intents WHERE name = ?", arguments: [name])
+    }
+
+    func audit(_ origin: ChangeOrigin, subject: String, outcome: String) throws {
+        try database.execute(
+            sql: """
+                INSERT INTO audit (time, request_id, actor, action, subject, outcome, revision)
+                VALUES (?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                Int64(Date().timeIntervalSince1970 * 1_000_000_000), origin.requestID,
+                origin.actor, origin.action, subject, outcome, revision == 0 ? nil : revision,
+            ])
+    }
+}
+
+/// Labels as a JSON object with sorted names.
+enum Labels {
+    static func text(_ labels: [String: String]) -> String {
+        var object = JSONObject()
+        for (name, value) in labels.sorted(by: { $0.key < $1.key }) {
+            object[name] = .string(value)
+        }
+        return String(decoding: JSONValue.object(object).serialized(), as: UTF8.self)
+    }
+
+    static func labels(_ text: String) -> [String: String] {
+        let members: [JSONObject.Member]
+        do { members = try JSONValue.parse(text).object?.members ?? [] } catch { members = [] }
+        return Dictionary(
+            members.compactMap { member in member.value.string.map { (member.name, $0) } },
+            uniquingKeysWith: { $1 })
+    }
+}

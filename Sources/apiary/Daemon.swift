@@ -1,0 +1,123 @@
+internal import API
+internal import ArgumentParser
+internal import ControlPlane
+internal import HTTP
+internal import Linux
+internal import Loading
+internal import Logging
+internal import Problems
+
+/// Puts the rooms together, and takes them apart again when a signal says so.
+struct Daemon {
+    private let configuration: Configuration
+    private let log = Logger(label: "apiary")
+
+    init(_ configuration: Configuration) {
+        self.configuration = configuration
+    }
+
+    func run() throws {
+        Signal.takeOver()
+        let descriptors = ProcessLimits.raise()
+        let locks = try prepareDirectories()
+        try prepareMounts()
+        let node = try Node(
+            NodeConfiguration(
+                stateDirectory: configuration.stateDirectory,
+                journalDirectory: configuration.journalDirectory,
+                bpffsDirectory: configuration.bpffsDirectory,
+                loader: Loader(executable: configuration.loader)), log: log)
+        let service = Service(
+            node: node, version: apiaryVersion, isUnprotected: configuration.isUnprotected,
+            ownUserID: ProcessLimits.userID, log: log)
+        var limits = ServerLimits()
+        // Half of the descriptors are for maps, links and rings.
+        limits.connections = min(limits.connections, max(64, descriptors / 2))
+        let server = try Server(
+            [.unix(path: configuration.socket, mode: 0o660)] + configuration.listen,
+            limits: limits, application: service)
+        log.notice(
+            "listening",
+            metadata: ["socket": "\(configuration.socket)", "version": "\(apiaryVersion)"])
+        do { try node.reconcile() } catch {
+            log.critical("the registry and the kernel cannot be brought together: \(error.detail)")
+            throw ExitCode(1)
+        }
+        log.notice("ready")
+        wait()
+        node.stop()
+        server.stop(deadlineMilliseconds: 4000)
+        log.notice("stopped; probes stay attached")
+        _ = locks
+    }
+
+    private func wait() {
+        while true {
+            switch Signal.next() {
+            case .interrupt, .terminate: return
+            case .hangUp: log.notice("SIGHUP: nothing to read again in this release")
+            }
+        }
+    }
+
+    /// - Returns: the locks that keep a second daemon out, to be held until the end.
+    private func prepareDirectories() throws -> [FileLock] {
+        do {
+            try FileSystem.makeDirectories(configuration.runtimeDirectory, mode: 0o750)
+            try FileSystem.makeDirectories(configuration.stateDirectory, mode: 0o700)
+        } catch {
+            throw ValidationError("Cannot make the runtime or the state directory: \(error).")
+        }
+        return [
+            try lock(configuration.runtimeDirectory), try lock(configuration.stateDirectory),
+        ]
+    }
+
+    private func lock(_ directory: String) throws -> FileLock {
+        do throws(Errno) {
+            return try FileLock(directory + "/lock")
+        } catch {
+            throw ValidationError(
+                error == .eagain
+                    ? "Another apiary runs in \(directory)." : "Cannot lock \(directory): \(error)."
+            )
+        }
+    }
+
+    /// tracefs for tracepoints, and a bpffs for our pins: mounted where missing, and said so.
+    private func prepareMounts() throws {
+        do {
+            if !FileSystem.exists("/sys/kernel/tracing/events"),
+                !FileSystem.exists("/sys/kernel/debug/tracing/events")
+            {
+                try FileSystem.mount("tracefs", at: "/sys/kernel/tracing")
+                log.notice("mounted tracefs on /sys/kernel/tracing")
+            }
+        } catch {
+            log.warning(
+                "tracefs is not mounted and cannot be: tracepoints will be refused: \(error)")
+        }
+        do {
+            let directory = configuration.bpffsDirectory
+            if try !isInBPF(directory) {
+                let place = directory.hasPrefix("/sys/fs/bpf/") ? "/sys/fs/bpf" : directory
+                if place == directory { try FileSystem.makeDirectories(directory) }
+                try FileSystem.mount("bpf", at: place)
+                log.notice("mounted a bpffs on \(place)")
+            }
+            try FileSystem.makeDirectories(directory, mode: 0o700)
+        } catch {
+            throw ValidationError(
+                "\(configuration.bpffsDirectory) is in no bpffs and none can be mounted there: "
+                    + "\(error)."
+            )
+        }
+    }
+
+    private func isInBPF(_ directory: String) throws(Errno) -> Bool {
+        var path = directory
+        while !FileSystem.exists(path) { path = FileSystem.parent(of: path) }
+        if case .bpf = try FileSystem.volume(path) { return true }
+        return false
+    }
+}

@@ -1,0 +1,58 @@
+internal import ArgumentParser
+
+/// The options of `apiary serve`. Each may also stand in the configuration file, `runtime_dir: …`,
+/// or in the environment, `APIARY_RUNTIME_DIR`; the command line wins, then the environment, then
+/// the file.
+struct ServeOptions: ParsableArguments {
+    @Option(name: .long, help: ArgumentHelp("Configuration file (YAML).", valueName: "file"))
+    var config: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Socket, lock and journal. Default /run/apiary.", valueName: "dir"))
+    var runtimeDir: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Registry and objects. Default /var/lib/apiary.", valueName: "dir"))
+    var stateDir: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Pins. Default /sys/fs/bpf/apiary.", valueName: "dir"))
+    var bpffs: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Unix socket. Default apiary.sock in the runtime directory.", valueName: "path"))
+    var socket: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Also listen on TCP, 127.0.0.1:PORT; needs --unprotected.", valueName: "host:port"))
+    var listen: [String] = []
+
+    @Flag(
+        name: .long,
+        help: "Whoever reaches the TCP port may do everything. Loopback only; for benchmarks.")
+    var unprotected = false
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Journal of the events. Default journal in the runtime directory.", valueName: "dir"))
+    var journalDir: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("apiary-loader. Default: beside this executable.", valueName: "path"))
+    var loader: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "trace, debug, info, notice, warning, error. Default info.", valueName: "level"))
+    var logLevel: String?
+}

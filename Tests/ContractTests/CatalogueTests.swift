@@ -1,0 +1,28 @@
+import JSON
+import Problems
+import TestSupport
+import Testing
+
+struct CatalogueTests {
+    private let contract = OpenAPIDocument.contract
+
+    @Test func `the contract and the code have the same problems, in the same order`() {
+        let codes = contract.root.at("/components/schemas/ProblemCode/enum")?.array
+        #expect(codes?.compactMap(\.string) == ProblemType.all.map(\.code))
+    }
+
+    @Test func `each problem has the same status in the contract and in the code`() {
+        let statuses = Dictionary(
+            uniqueKeysWithValues: ProblemType.all.map { ($0.code, $0.status) })
+        #expect(contract.problemStatuses == statuses)
+    }
+
+    @Test func `a problem's texts are sentences without an end mark, and name no type of ours`() {
+        for problem in ProblemType.all {
+            #expect(problem.title.first?.isUppercase == true, "\(problem.code)")
+            #expect(!problem.title.hasSuffix("."), "\(problem.code)")
+            #expect(problem.advice.hasSuffix("."), "\(problem.code)")
+            #expect(!(problem.title + problem.advice).contains("!"), "\(problem.code)")
+        }
+    }
+}

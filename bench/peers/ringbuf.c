@@ -1,0 +1,169 @@
+// The peer for events: loads produce.bpf.o, attaches it, and writes one JSON line for each record.
+// ringbuf OBJECT [--lean]   --lean writes the record alone, without Apiary's envelope
+// Says "ready" on stderr when attached; ends on SIGTERM or when its output is closed.
+#define _GNU_SOURCE
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "text.h"
+
+struct event {
+    uint64_t ts;
+    uint32_t pid;
+    uint32_t tid;
+    uint32_t cpu;
+    int32_t ret;
+    uint64_t latency_ns;
+    char comm[16];
+    uint64_t seq;
+    uint64_t arg;
+};
+
+enum { FLUSH = 256 << 10, ROOM = FLUSH + 4096 };
+
+static char buffer[ROOM];
+static char *at = buffer;
+static uint64_t lines;
+static bool lean;
+static int64_t wall_offset_ns;
+static volatile sig_atomic_t stopping;
+
+static void stop(int signal)
+{
+    (void)signal;
+    stopping = 1;
+}
+
+static void flush(void)
+{
+    for (const char *from = buffer; from < at;) {
+        const ssize_t count = write(1, from, at - from);
+        if (count < 0 && errno == EINTR && !stopping)
+            continue;
+        if (count < 0) {
+            stopping = 1;
+            break;
+        }
+        from += count;
+    }
+    at = buffer;
+}
+
+static int64_t clock_ns(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+// RFC 3339 with nanoseconds; the part that changes once a second is made once a second.
+static char *put_time(char *to, uint64_t monotonic_ns)
+{
+    static int64_t made_for = -1;
+    static char second[24];
+    const int64_t wall = (int64_t)monotonic_ns + wall_offset_ns;
+    const int64_t seconds = wall / 1000000000;
+    if (seconds != made_for) {
+        const time_t time = seconds;
+        struct tm parts;
+        gmtime_r(&time, &parts);
+        strftime(second, sizeof second, "%Y-%m-%dT%H:%M:%S.", &parts);
+        made_for = seconds;
+    }
+    memcpy(to, second, 20);
+    to = put_nine(to + 20, (uint32_t)(wall - seconds * 1000000000));
+    *to = 'Z';
+    return to + 1;
+}
+
+static int write_line(void *context, void *bytes, size_t size)
+{
+    (void)context;
+    const struct event *e = bytes;
+    if (size < sizeof *e)
+        return 0;
+    char *to = at;
+    if (!lean) {
+        to = PUT(to, "{\"kind\":\"event\",\"cursor\":\"");
+        to = PUT(to, "c0ffee0011223344.1-");
+        to = put_u64(to, lines);
+        to = PUT(to, "\",\"seq\":");
+        to = put_u64(to, lines);
+        to = PUT(to, ",\"time\":\"");
+        to = put_time(to, e->ts);
+        to = PUT(to, "\",\"program\":\"produce\",\"map\":\"events\",\"type\":\"event\",\"data\":");
+    }
+    to = PUT(to, "{\"ts\":");
+    to = put_u64(to, e->ts);
+    to = PUT(to, ",\"pid\":");
+    to = put_u64(to, e->pid);
+    to = PUT(to, ",\"tid\":");
+    to = put_u64(to, e->tid);
+    to = PUT(to, ",\"cpu\":");
+    to = put_u64(to, e->cpu);
+    to = PUT(to, ",\"ret\":");
+    to = put_s64(to, e->ret);
+    to = PUT(to, ",\"latency_ns\":");
+    to = put_u64(to, e->latency_ns);
+    to = PUT(to, ",\"comm\":");
+    to = put_text(to, e->comm, sizeof e->comm);
+    to = PUT(to, ",\"seq\":");
+    to = put_u64(to, e->seq);
+    to = PUT(to, ",\"arg\":");
+    to = put_u64(to, e->arg);
+    to = lean ? PUT(to, "}\n") : PUT(to, "}}\n");
+    at = to;
+    lines++;
+    if (at - buffer >= FLUSH)
+        flush();
+    return stopping ? -EINTR : 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        fprintf(stderr, "usage: ringbuf OBJECT [--lean]\n");
+        return 2;
+    }
+    lean = argc > 2 && !strcmp(argv[2], "--lean");
+    // Without SA_RESTART: a write to a full pipe must not outlive the wish to stop.
+    const struct sigaction stops = {.sa_handler = stop};
+    sigaction(SIGTERM, &stops, NULL);
+    sigaction(SIGINT, &stops, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    wall_offset_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+
+    struct bpf_object *object = bpf_object__open_file(argv[1], NULL);
+    if (!object || bpf_object__load(object))
+        return 1;
+    struct bpf_program *program = bpf_object__next_program(object, NULL);
+    struct bpf_link *link = bpf_program__attach(program);
+    const int events = bpf_object__find_map_fd_by_name(object, "events");
+    const int failed = bpf_object__find_map_fd_by_name(object, "failed");
+    struct ring_buffer *ring = ring_buffer__new(events, write_line, NULL, NULL);
+    if (!link || !ring)
+        return 1;
+    fprintf(stderr, "ready\n");
+
+    while (!stopping) {
+        const int result = ring_buffer__poll(ring, 200);
+        if (result < 0 && result != -EINTR)
+            break;
+        flush();
+    }
+    const uint32_t key = 0;
+    uint64_t lost = 0;
+    bpf_map_lookup_elem(failed, &key, &lost);
+    fprintf(stderr, "lines %llu, no room in the ring %llu\n", (unsigned long long)lines,
+            (unsigned long long)lost);
+    ring_buffer__free(ring);
+    bpf_link__destroy(link);
+    bpf_object__close(object);
+    return 0;
+}
