@@ -77,7 +77,7 @@ let package = Package(
         tests("LoadingTests", ["Loading", "ObjectLoader", "JSON", "Linux"]),
         .testTarget(
             name: "KernelTests",
-            dependencies: ["Loading", "BPF", "BTF", "JSON", "Linux", "CLibbpf"],
+            dependencies: ["TestSupport", "Loading", "BPF", "BTF", "JSON", "Linux", "CLibbpf"],
             exclude: ["Objects"], swiftSettings: ours),
 
         .target(

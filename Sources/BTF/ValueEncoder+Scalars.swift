@@ -40,7 +40,8 @@ extension ValueEncoder {
         case .string(let text) where range.takesStrings && isDecimal(text): digits = text
         default:
             throw error(
-                "an integer for \(name()) (\(range.description)) is wanted, not \(described(value))")
+                "an integer for \(name()) (\(range.description)) is wanted, not \(described(value))"
+            )
         }
         if let number = Int128(digits) {
             if range.contains(number) { return UInt128(truncatingIfNeeded: number) }
@@ -89,7 +90,9 @@ extension ValueEncoder {
     }
 
     mutating func float(_ value: JSONValue, _ node: ValueNode, at offset: Int) throws(ValueError) {
-        let name = node.size == 4 ? "\(Float.greatestFiniteMagnitude)"
+        let name =
+            node.size == 4
+            ? "\(Float.greatestFiniteMagnitude)"
             : "\(Double.greatestFiniteMagnitude)"
         let text: String
         switch value {
@@ -124,7 +127,8 @@ extension ValueEncoder {
         var high: UInt8?
         for character in digits {
             guard let digit = JSONText.hexDigit(character) else {
-                throw error("hex text for \(layout.typeName(node)) has a character that is no hex digit")
+                throw error(
+                    "hex text for \(layout.typeName(node)) has a character that is no hex digit")
             }
             if let first = high {
                 result.append(first << 4 | digit)
@@ -134,7 +138,8 @@ extension ValueEncoder {
             }
         }
         guard high == nil else {
-            throw error("hex text of \(digits.count) digits for \(layout.typeName(node)): two a byte")
+            throw error(
+                "hex text of \(digits.count) digits for \(layout.typeName(node)): two a byte")
         }
         return result
     }

@@ -23,7 +23,8 @@ struct ValueEncoder {
         let root = layout.nodes[layout.root]
         if case .string(let text) = value, text.hasPrefix("hex:") {
             let given = try hex(text.utf8.dropFirst(4), root)
-            let fits = given.count == root.size
+            let fits =
+                given.count == root.size
                 || root.isFlexible && given.count > root.size && given.count <= maximumSize
             guard fits else {
                 throw error(

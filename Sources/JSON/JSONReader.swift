@@ -186,7 +186,9 @@ private struct Parser {
             if !next(UInt8(ascii: "+"), bytes) { _ = next(UInt8(ascii: "-"), bytes) }
             try digits(bytes)
         }
-        guard position - start <= 1024 else { throw error("a number of over 1024 digits", at: start) }
+        guard position - start <= 1024 else {
+            throw error("a number of over 1024 digits", at: start)
+        }
         return .number(JSONNumber(text: try text(bytes, start..<position)))
     }
 
