@@ -86,6 +86,10 @@ let package = Package(
             name: "TestSupport", dependencies: ["JSON", "Linux", "Problems"],
             path: "Tests/TestSupport", swiftSettings: ours),
         tests("ContractTests", ["TestSupport", "API", "JSON", "Problems"]),
+        .testTarget(
+            name: "DaemonTests",
+            dependencies: ["TestSupport", "JSON", "Linux"],
+            exclude: ["Objects"], swiftSettings: ours),
         tests("TidyTests", ["TestSupport", "Linux", "apiary-generate"]),
         tests("JSONTests", ["JSON"]),
         tests("BTFTests", ["BTF", "JSON"]),

@@ -7,8 +7,8 @@ internal import Problems
     let labels = try call.labels
     let program = try call.parameter("program")
     let function = try call.parameter("function")
-    let kind = try call.parameter("kind")
-    let state = try call.parameter("state")
+    let kind = try call.filter("kind", among: AttachKind.allCases.map(\.rawValue))
+    let state = try call.filter("state", among: ["attached", "disabled", "failed"])
     let probes = service.node.probes().filter { probe in
         matches(probe.row.labels, labels) && (program ?? probe.row.program) == probe.row.program
             && (function ?? probe.row.function) == probe.row.function

@@ -15,7 +15,7 @@ public struct AttachDocument: Sendable, Hashable {
     public var kind: AttachKind
     /// tracepoint: its group.
     public var category: String?
-    /// tracepoint, raw_tracepoint, tp_btf (there: the target fixed at load, shown only).
+    /// tracepoint, raw_tracepoint.
     public var name: String?
     /// uprobe, uretprobe: an absolute path.
     public var binary: String?
@@ -48,7 +48,7 @@ public struct AttachDocument: Sendable, Hashable {
     private static let members: [AttachKind: Set<String>] = [
         .tracepoint: ["kind", "category", "name", "cookie"],
         .rawTracepoint: ["kind", "name", "cookie"],
-        .tpBTF: ["kind", "name", "cookie"],
+        .tpBTF: ["kind", "cookie"],
         .uprobe: ["kind", "binary", "symbol", "offset", "pid", "cookie"],
         .uretprobe: ["kind", "binary", "symbol", "offset", "pid", "cookie"],
     ]
@@ -96,14 +96,6 @@ public struct AttachDocument: Sendable, Hashable {
             processID = exact
         }
         if document.count == 1, let section, section.kind == kind { self = section }
-        if kind == .tpBTF, let asked = name, asked != function.target {
-            throw Problem(
-                .wrongKind,
-                "\(function.name) was loaded for tp_btf/\(function.target ?? "?"), the kernel "
-                    + "fixes that at "
-                    + "load: load it with functions.targets {\"\(function.name)\": \"\(asked)\"}.",
-                pointer: pointer.appending("name").description)
-        }
         try checkComplete(function, pointer)
     }
 

@@ -15,7 +15,8 @@ struct SectionName {
         case "tracepoint", "tp": document = Self.tracepoint(rest)
         case "raw_tracepoint", "raw_tp", "raw_tracepoint.w", "raw_tp.w":
             document = Self.named(.rawTracepoint, rest)
-        case "tp_btf": document = Self.named(.tpBTF, rest)
+        // The load has fixed the target, which may be another than the section's.
+        case "tp_btf": document = AttachDocument(kind: .tpBTF)
         case "uprobe", "uprobe.s": document = Self.userProbe(.uprobe, rest)
         case "uretprobe", "uretprobe.s": document = Self.userProbe(.uretprobe, rest)
         default: document = nil
