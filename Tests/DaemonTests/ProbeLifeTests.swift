@@ -128,7 +128,7 @@ import Testing
     @Test(.needs(.uprobe)) func `a dry run attaches nothing that stays`() throws {
         let (apiary, _) = try hooks()
         let pins = try apiary.pins
-        try apiary.curl(
+        _ = try apiary.curl(
             "POST /v1/probes?dry_run=true", json: #"{"program":"h","function":"on_entry"}"#)
         try apiary.curl(
             "PUT /v1/probes/p?dry_run=true", json: #"{"program":"h","function":"on_entry"}"#
