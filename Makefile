@@ -46,7 +46,8 @@ migration-hashes: ## write migrations/SHA256SUMS; never after a migration was re
 fmt: ## format the Swift sources in place
 	swift format --in-place --recursive --parallel Sources Tests Package.swift
 
-run: build ## load, attach and follow the bundled execsnoop until Ctrl-C or DEMO_SECONDS
+run: ## build, then load, attach and follow the bundled execsnoop until Ctrl-C or DEMO_SECONDS
+	@$(MAKE) --no-print-directory build >&2
 	@scripts/demo.sh
 
 install: ## copy the release binaries and BPF objects below $(DESTDIR)$(PREFIX)

@@ -93,7 +93,8 @@ private func answer(_ outcome: ProbeOutcome, _ call: Call) throws(Problem) -> An
 @Sendable func deleteProbes(_ service: Service, _ call: Call) throws(Problem) -> Answer {
     guard let program = try call.parameter("program") else {
         throw Problem(
-            .invalidParameter, "program is missing: DELETE /v1/probes?program=NAME detaches its probes.")
+            .invalidParameter,
+            "program is missing: DELETE /v1/probes?program=NAME detaches its probes.")
     }
     do { _ = try service.node.program(program) } catch {
         if try call.flag("missing_ok") { return .noContent }

@@ -57,7 +57,8 @@ struct Route: Sendable {
         self.method = method
         self.template = template
         segments = template.split(separator: "/").map { part in
-            part.hasPrefix("{") ? .variable(String(part.dropFirst().dropLast())) : .literal(String(part))
+            part.hasPrefix("{")
+                ? .variable(String(part.dropFirst().dropLast())) : .literal(String(part))
         }
         self.operation = operation
         self.role = role

@@ -251,7 +251,8 @@ extension ValueLayout {
         return marked
     }
 
-    /// The members of `record`, which lies at the bit `start` of the struct that is being collected.
+    /// The members of `record`, which lies at the bit `start` of the struct that is being
+    /// collected.
     private mutating func collect(
         _ record: BTFTypes.Record, _ types: BTFTypes, at start: Int, choices: [ValueField.Choice],
         into collected: inout Collected, depth: Int

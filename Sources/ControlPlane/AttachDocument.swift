@@ -53,8 +53,9 @@ public struct AttachDocument: Sendable, Hashable {
         .uretprobe: ["kind", "binary", "symbol", "offset", "pid", "cookie"],
     ]
 
-    /// Reads the `attach` member of a request for `function`; an empty one means what the function's
-    /// section name says, a `kind` alone takes the rest from there where the kinds agree.
+    /// Reads the `attach` member of a request for `function`; an empty one means what the
+    /// function's section name says, a `kind` alone takes the rest from there where the kinds
+    /// agree.
     init(_ document: JSONObject, for function: LoadReport.Function, at pointer: JSONPointer)
         throws(Problem)
     {
@@ -132,7 +133,8 @@ public struct AttachDocument: Sendable, Hashable {
         if let missing {
             throw Problem(
                 .invalidMember,
-                "attach for \(kind.rawValue) needs \(missing), and the section name \"\(function.section)\" "
+                "attach for \(kind.rawValue) needs \(missing), and the section name "
+                    + "\"\(function.section)\" "
                     + "of \(function.name) does not say it.",
                 pointer: pointer.description)
         }
@@ -194,7 +196,8 @@ public struct AttachDocument: Sendable, Hashable {
     ) -> Problem {
         Problem(
             .invalidMember,
-            "The section name \"\(function.section)\" of \(function.name) does not say where to attach it: "
+            "The section name \"\(function.section)\" of \(function.name) does not say where to "
+                + "attach it: "
                 + "give attach with its kind and parameters.", pointer: pointer.description)
     }
 }

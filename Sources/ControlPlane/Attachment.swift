@@ -117,7 +117,8 @@ extension Node {
         guard !fits else { return }
         throw Problem(
             .wrongKind,
-            "\(function.name) (section \"\(function.section)\") is of type \(function.type), which cannot be "
+            "\(function.name) (section \"\(function.section)\") is of type \(function.type), "
+                + "which cannot be "
                 + "attached as \(kind.rawValue).")
     }
 
