@@ -54,6 +54,11 @@ struct MapBytes {
 
     /// The value of a document with `value`, or for a per-CPU map with `values`.
     func value(_ document: JSONObject, at pointer: JSONPointer) throws(Problem) -> [UInt8] {
+        if document["value"] != nil, document["values"] != nil {
+            throw Problem(
+                .invalidMember, "Give \"value\" or \"values\", not both.",
+                pointer: pointer.appending(isPerCPU ? "value" : "values").description)
+        }
         guard isPerCPU else {
             guard let value = document["value"] else {
                 throw Problem(
