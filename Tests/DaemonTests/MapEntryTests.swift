@@ -102,11 +102,11 @@ import Testing
             "PUT /v1/maps/v/many/entries/hex:02010000", json: #"{"value":"hex:0200000000000000"}"#
         ).answers(200, #"{"key":258,"value":2,"changed":true}"#)
         try apiary.curl(
-            "PUT /v1/maps/v/many/entries/02010000?encoding=hex",
+            "PUT /v1/maps/v/many/entries/258?encoding=hex",
             json: #"{"value":"0300000000000000"}"#
         ).answers(200, #"{"value":"hex:0300000000000000"}"#)
         try apiary.curl(
-            "PUT /v1/maps/v/many/entries/AgEAAA==?encoding=base64",
+            "PUT /v1/maps/v/many/entries/base64:AgEAAA==?encoding=base64",
             json: #"{"value":"BAAAAAAAAAA="}"#
         ).answers(200)
         #expect(try apiary.value("v/many", 258) == 4)

@@ -35,7 +35,8 @@ import Testing
             ("zeros", [UInt8](repeating: 0, count: 65536)),
         ] {
             let answer = try put(bytes).answers(422, problem: .objectRefused)
-            #expect((answer["/detail"]?.string ?? "").count > 20, "\(name)")
+            let detail = answer["/detail"]?.string ?? ""
+            #expect(detail.count > 20, "\(name)")
         }
         let x86 = try put(FileSystem.read("/bin/true"))
         #expect(x86["/detail"]?.string?.contains("clang -target bpf") == true)
@@ -107,7 +108,7 @@ import Testing
         let loaded = try apiary.curl(
             "PUT /v1/programs/y?verifier_log=full", file: "counter.bpf.o"
         ).answers(201)
-        #expect((loaded["/functions/0/verifier_log"]?.string ?? "").contains("processed"))
+        #expect(loaded["/functions/0/verifier_log"]?.string?.contains("processed") == true)
     }
 
     @Test func `what the kernel or the host lacks is told`() throws {
