@@ -41,6 +41,7 @@ import Testing
                 \(curl) -X DELETE '\(base)/programs/a'
                 \(curl) -T \(objects[2]) '\(base)/programs/c?global=number=1'
             done
+            true
             """
         let failure = Mutex<String?>(nil)
         let shell = try NamedThread("changes") {

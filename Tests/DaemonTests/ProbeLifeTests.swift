@@ -126,6 +126,9 @@ import Testing
         let (apiary, _) = try hooks()
         let pins = try apiary.pins
         try apiary.curl(
+            "POST /v1/probes?dry_run=true", json: #"{"program":"h","function":"on_entry"}"#
+        ).answers(200, #"{"id":"h.on_entry","changed":true,"dry_run":true}"#)
+        try apiary.curl(
             "PUT /v1/probes/p?dry_run=true", json: #"{"program":"h","function":"on_entry"}"#
         ).answers(200, #"{"id":"p","changed":true,"dry_run":true}"#)
         try apiary.curl(
