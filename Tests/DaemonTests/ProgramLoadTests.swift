@@ -106,7 +106,7 @@ import Testing
         #expect(pins.count == 5)
         #expect(pins.allSatisfy { $0.utf8.count == 17 }, "\(pins)")
         let tooLong = String(repeating: "n", count: 128)
-        for name in [".hidden", "-x", "_x", "a%2fb", "a%20b", "..", "%2e%2e", "é", tooLong] {
+        for name in [".hidden", "-x", "_x", "a%2fb", "a%20b", "%2e%2e", "é", tooLong] {
             try apiary.curl("PUT /v1/programs/\(name)", file: "undeclared.bpf.o")
                 .answers(400, problem: "invalid_name")
         }
