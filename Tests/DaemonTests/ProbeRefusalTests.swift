@@ -133,6 +133,19 @@ import Testing
         try apiary.curl("GET /v1/probes/h.on_tracepoint-2").answers(404)
     }
 
+    @Test(.needs(.tracepoint)) func `a tracepoint with 64 programs takes no more`() throws {
+        for number in 1...64 {
+            try apiary.curl("PUT /v1/programs/p\(number)?attach=auto", file: "crowd.bpf.o")
+                .answers(201)
+        }
+        let pins = try apiary.pins
+        let full = try apiary.curl("PUT /v1/programs/p65?attach=auto", file: "crowd.bpf.o")
+            .answers(409, #"{"code":"attach_busy","errno":"E2BIG"}"#)
+        #expect(full["/hint"]?.string?.contains("64") == true)
+        #expect(try apiary.pins == pins)
+        try apiary.curl("GET /v1/programs/p65").answers(404, problem: .notFound)
+    }
+
     @Test(.needs(.uprobe)) func `the same function twice at one symbol is fine`() throws {
         let request = #"{"program":"h","function":"on_entry"}"#
         try apiary.curl("POST /v1/probes", json: request).answers(201)

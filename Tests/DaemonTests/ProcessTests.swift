@@ -61,7 +61,7 @@ import Testing
 
     @Test func `20 loads at once come out whole`() throws {
         let apiary = try TestDaemon()
-        let object = Repository.object("counter.bpf.o")
+        let object = Repository.object("hooks_next.bpf.o")
         // Half of them ask for the same name.
         let script = """
             for i in 1 2 3 4 5 6 7 8 9 10; do
