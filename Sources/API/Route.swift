@@ -89,6 +89,8 @@ struct Answer: Sendable {
         /// A document, with a newline after it.
         case json([UInt8])
         case object(UploadedBytes)
+        /// text/plain.
+        case text(UploadedBytes)
         case stream(any ResponseStream, type: String)
     }
     var status = 200
