@@ -34,7 +34,7 @@ test: setup bpf ## everything that this kernel can show; run it as root
 
 bench: build ## measure against the peers in C, bpftool and bpftrace, in one run
 	@scripts/setup.sh bench
-	@bench/run.sh
+	@scripts/bench.sh
 
 generate: ## write openapi/apiary.json from openapi/apiary.yaml
 	swift build --product apiary-generate
@@ -46,7 +46,8 @@ migration-hashes: ## write migrations/SHA256SUMS; never after a migration was re
 fmt: ## format the Swift sources in place
 	swift format --in-place --recursive --parallel Sources Tests Package.swift
 
-run: build ## load, attach and follow the bundled execsnoop until Ctrl-C or DEMO_SECONDS
+run: ## build, then load, attach and follow the bundled execsnoop until Ctrl-C or DEMO_SECONDS
+	@$(MAKE) --no-print-directory build >&2
 	@scripts/demo.sh
 
 install: ## copy the release binaries and BPF objects below $(DESTDIR)$(PREFIX)

@@ -61,6 +61,10 @@ if ! command -v apt-get >/dev/null; then
 fi
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null; then
+        say "missing: ${missing[*]}; installing them needs root, and there is no sudo"
+        exit 1
+    fi
     as_root=(sudo)
 fi
 

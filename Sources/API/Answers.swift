@@ -76,7 +76,8 @@ enum PageCursor {
             bytes.append(byte)
             rest = rest.dropFirst(2)
         }
-        guard rest.isEmpty, !bytes.isEmpty, let key = String(validating: bytes, as: UTF8.self) else {
+        guard rest.isEmpty, !bytes.isEmpty, let key = String(validating: bytes, as: UTF8.self)
+        else {
             throw Problem(.invalidCursor, "\"\(text)\" is not a next_cursor of this list.")
         }
         return key

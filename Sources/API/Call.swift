@@ -29,7 +29,8 @@ struct Call: Sendable {
     func parameter(_ name: String) throws(Problem) -> String? {
         let values = head.query.filter { $0.name == name }
         guard values.count <= 1 else {
-            throw Problem(.invalidParameter, "\(name) is given \(values.count) times: give it once.")
+            throw Problem(
+                .invalidParameter, "\(name) is given \(values.count) times: give it once.")
         }
         return values.first?.value
     }
@@ -59,6 +60,16 @@ struct Call: Sendable {
                     + C.allCases.map(\.rawValue).joined(separator: ", ") + ".")
         }
         return choice
+    }
+
+    /// The value of a list's filter whose values are few; a misspelt one would find nothing.
+    func filter(_ name: String, among known: [String]) throws(Problem) -> String? {
+        guard let text = try parameter(name), !known.contains(text) else {
+            return try parameter(name)
+        }
+        throw Problem(
+            .invalidParameter,
+            "\(name)=\(text) is not allowed: " + known.joined(separator: ", ") + ".")
     }
 
     func number(_ name: String, in range: ClosedRange<Int>) throws(Problem) -> Int? {
@@ -116,7 +127,9 @@ struct Call: Sendable {
                 guard text == "*" else {
                     throw Problem(
                         .malformedRequest,
-                        "If-None-Match on a change takes only *, which means: create, do not replace.")
+                        "If-None-Match on a change takes only *, which means: create, do not "
+                            + "replace."
+                    )
                 }
                 conditions.ifAbsent = true
             }
@@ -131,7 +144,8 @@ struct Call: Sendable {
         return try Self.tags(text).contains(tag)
     }
 
-    /// RFC 9110, section 8.8.3: quoted, separated by commas, weak ones compare like strong ones here.
+    /// RFC 9110, section 8.8.3: quoted, separated by commas, weak ones compare like strong ones
+    /// here.
     private static func tags(_ text: String) throws(Problem) -> [String] {
         var tags: [String] = []
         for part in text.split(separator: ",") {
@@ -162,12 +176,14 @@ struct Call: Sendable {
         let value: JSONValue
         do { value = try JSONValue.parse(bytes.span) } catch {
             throw Problem(
-                .malformedJSON, "The body is not acceptable JSON: \(error.reason), at byte \(error.offset).",
+                .malformedJSON,
+                "The body is not acceptable JSON: \(error.reason), at byte \(error.offset).",
                 pointer: error.pointer.description, cause: error)
         }
         guard let object = value.object else {
             throw Problem(
-                .malformedJSON, "The body is a JSON \(value.typeName): send an object.", pointer: "")
+                .malformedJSON, "The body is a JSON \(value.typeName): send an object.", pointer: ""
+            )
         }
         return object
     }

@@ -14,7 +14,8 @@ internal import Problems
     query.int64 = try call.int64
     if let text = try call.parameter("records") {
         guard let records = StreamQuery.Records(rawValue: text) else {
-            throw Problem(.invalidParameter, "records=\(text) is not allowed: all, events, invalid.")
+            throw Problem(
+                .invalidParameter, "records=\(text) is not allowed: all, events, invalid.")
         }
         query.records = records
     }
@@ -36,12 +37,14 @@ internal import Problems
         switch error {
         case .invalidCursor(let text):
             throw Problem(
-                .invalidCursor, "since=\(text) is not a cursor of this daemon: oldest, now, or one of its own.")
+                .invalidCursor,
+                "since=\(text) is not a cursor of this daemon: oldest, now, or one of its own.")
         }
     }
 }
 
-/// Whether what is asked for is loaded, or has left records behind: a misspelt name would wait for ever.
+/// Whether what is asked for is loaded, or has left records behind: a misspelt name would wait for
+/// ever.
 private func checkExists(_ query: StreamQuery, _ service: Service) throws(Problem) {
     guard let program = query.program else { return }
     let streams = service.node.events.ledger().map(\.key).filter { $0.program == program }
@@ -81,7 +84,9 @@ private func streamFormat(_ call: Call) throws(Problem) -> (StreamFormat, String
     }
     throw Problem(
         .notAcceptable,
-        "Accept: \(accept) leaves nothing: application/x-ndjson, text/event-stream, application/json-seq.")
+        "Accept: \(accept) leaves nothing: application/x-ndjson, text/event-stream, "
+            + "application/json-seq."
+    )
 }
 
 /// A subscription as the answer of a request.
@@ -107,7 +112,9 @@ private final class EventAnswer: ResponseStream {
 
 @Sendable func getLedger(_ service: Service, _ call: Call) throws(Problem) -> Answer {
     let program = try call.parameter("program")
-    let streams = service.node.events.ledger().filter { (program ?? $0.key.program) == $0.key.program }
+    let streams = service.node.events.ledger().filter {
+        (program ?? $0.key.program) == $0.key.program
+    }
     if let program, streams.isEmpty { _ = try service.node.program(program) }
     return .json(
         Answer.list(streams.map(document), nil, .string(String(call.revision))),

@@ -79,7 +79,9 @@ struct Fields {
     /// Bounds on labels: 64 of them, names as in Kubernetes, values of at most 255 bytes.
     static func checkLabels(_ labels: [String: String?], at pointer: String?) throws(Problem) {
         guard labels.count <= 64 else {
-            throw Problem(.invalidMember, "There are \(labels.count) labels, 64 are allowed.", pointer: pointer)
+            throw Problem(
+                .invalidMember, "There are \(labels.count) labels, 64 are allowed.",
+                pointer: pointer)
         }
         for (name, value) in labels {
             let bytes = Array(name.utf8)
@@ -89,7 +91,8 @@ struct Fields {
             guard isFine, (value ?? "").utf8.count <= 255 else {
                 throw Problem(
                     .invalidMember,
-                    "The label \"\(name)\" is not allowed: a name of 1 to 63 of A-Z a-z 0-9 _ . / -, a "
+                    "The label \"\(name)\" is not allowed: a name of 1 to 63 of A-Z a-z 0-9 _ . / "
+                        + "-, a "
                         + "value of at most 255 bytes.", pointer: pointer)
             }
         }

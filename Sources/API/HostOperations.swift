@@ -20,7 +20,9 @@ internal import Problems
                 "machine": .string(host.machine),
             ],
             "boot_id": .string(host.bootID),
-            "btf": ["vmlinux": .bool(host.hasVmlinuxBTF), "modules": JSONValue(host.moduleBTFCount)],
+            "btf": [
+                "vmlinux": .bool(host.hasVmlinuxBTF), "modules": JSONValue(host.moduleBTFCount),
+            ],
             "lockdown": JSONValue(host.lockdown),
             "capabilities": .array(host.capabilities.map { .string($0) }),
             "libbpf": .string(host.libbpf),

@@ -7,8 +7,8 @@ internal import Problems
     let labels = try call.labels
     let program = try call.parameter("program")
     let function = try call.parameter("function")
-    let kind = try call.parameter("kind")
-    let state = try call.parameter("state")
+    let kind = try call.filter("kind", among: AttachKinds.names)
+    let state = try call.filter("state", among: ["attached", "disabled", "failed"])
     let probes = service.node.probes().filter { probe in
         matches(probe.row.labels, labels) && (program ?? probe.row.program) == probe.row.program
             && (function ?? probe.row.function) == probe.row.function
@@ -97,7 +97,8 @@ private func answer(_ outcome: ProbeOutcome, _ call: Call) throws(Problem) -> An
 @Sendable func deleteProbes(_ service: Service, _ call: Call) throws(Problem) -> Answer {
     guard let program = try call.parameter("program") else {
         throw Problem(
-            .invalidParameter, "program is missing: DELETE /v1/probes?program=NAME detaches its probes.")
+            .invalidParameter,
+            "program is missing: DELETE /v1/probes?program=NAME detaches its probes.")
     }
     do { _ = try service.node.program(program) } catch {
         if try call.flag("missing_ok") { return .noContent }

@@ -48,7 +48,9 @@ enum ProgramRequest {
             } catch {
                 throw Problem(
                     .invalidParameter,
-                    "global=\(text): what follows the = is not JSON: \(error.reason). A text needs quotes.")
+                    "global=\(text): what follows the = is not JSON: \(error.reason). A text "
+                        + "needs quotes."
+                )
             }
         }
         return options
@@ -178,13 +180,16 @@ enum ProgramRequest {
     }
 }
 
-/// - Throws: `invalid_member` (or with no pointer `not_found`) unless it is `sha256:` and 64 hex digits.
+/// - Throws: `invalid_member` (or with no pointer `not_found`) unless it is `sha256:` and 64 hex
+///   digits.
 func checkDigest(_ digest: String, pointer: String?) throws(Problem) {
     let digits = Array(digest.utf8.dropFirst(7))
     guard digest.hasPrefix("sha256:"), digits.count == 64,
         digits.allSatisfy({ "0123456789abcdef".utf8.contains($0) })
     else {
-        guard let pointer else { throw Problem(.notFound, "\(digest) is not a digest of an object.") }
+        guard let pointer else {
+            throw Problem(.notFound, "\(digest) is not a digest of an object.")
+        }
         throw Problem(
             .invalidMember, "A digest is sha256: and 64 lower-case hex digits.", pointer: pointer)
     }

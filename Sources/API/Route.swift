@@ -1,3 +1,4 @@
+internal import ControlPlane
 internal import HTTP
 internal import Problems
 
@@ -57,7 +58,8 @@ struct Route: Sendable {
         self.method = method
         self.template = template
         segments = template.split(separator: "/").map { part in
-            part.hasPrefix("{") ? .variable(String(part.dropFirst().dropLast())) : .literal(String(part))
+            part.hasPrefix("{")
+                ? .variable(String(part.dropFirst().dropLast())) : .literal(String(part))
         }
         self.operation = operation
         self.role = role
@@ -90,7 +92,7 @@ struct Answer: Sendable {
         case json([UInt8])
         case object(UploadedBytes)
         /// text/plain.
-        case text(UploadedBytes)
+        case text(ProbeOutput)
         case stream(any ResponseStream, type: String)
     }
     var status = 200

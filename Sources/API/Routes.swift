@@ -1,6 +1,7 @@
 internal import HTTP
 
-// The table of operations: openapi/apiary.yaml's paths in the same order, held against it by a test.
+// The table of operations: openapi/apiary.yaml's paths in the same order, held against it by a
+// test.
 
 private let paging = ["limit", "cursor", "int64"]
 private let change = ["dry_run", "int64"]
@@ -42,7 +43,8 @@ let routes: [Route] = [
         .get, "/v1/probes", "list_probes", .read, listProbes, .worker,
         takes: paging + ["label", "program", "function", "kind", "state"]),
     Route(
-        .post, "/v1/probes", "post_probe", .operate, postProbe, .worker, takes: change, body: small),
+        .post, "/v1/probes", "post_probe", .operate, postProbe, .worker, takes: change,
+        body: small),
     Route(
         .delete, "/v1/probes", "delete_probes", .operate, deleteProbes, .worker,
         takes: remove + ["program"]),

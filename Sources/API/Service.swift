@@ -51,7 +51,8 @@ public struct Service: Application {
         let role = role(of: head.peer)
         guard role >= route.role else {
             throw Problem(
-                .forbidden, "\(route.operation) wants the role \(route.role.rawValue), this caller has "
+                .forbidden,
+                "\(route.operation) wants the role \(route.role.rawValue), this caller has "
                     + "\(role.rawValue).")
         }
         for parameter in head.query where !route.parameters.contains(parameter.name) {
@@ -82,7 +83,8 @@ public struct Service: Application {
         }
         guard others.isEmpty else {
             var problem = Problem(
-                .methodNotAllowed, "\(head.rawPath) takes \(Self.methods(of: others)), not \(head.method.rawValue).")
+                .methodNotAllowed,
+                "\(head.rawPath) takes \(Self.methods(of: others)), not \(head.method.rawValue).")
             problem.members["allow"] = .text(Self.methods(of: others))
             throw problem
         }
@@ -109,10 +111,12 @@ public struct Service: Application {
             .unknownParameter,
             known.isEmpty
                 ? "\"\(name)\" is not a query parameter here: there is none."
-                : "\"\(name)\" is not a query parameter here: " + known.joined(separator: ", ") + ".")
+                : "\"\(name)\" is not a query parameter here: " + known.joined(separator: ", ")
+                    + ".")
     }
 
-    /// A browser that was lured to a name of somebody else's must not reach the daemon (DNS rebinding).
+    /// A browser that was lured to a name of somebody else's must not reach the daemon (DNS
+    /// rebinding).
     private func checkHost(_ head: RequestHead) throws(Problem) {
         guard case .tcp = head.peer, let host = head.header("host") else { return }
         let name = host.hasPrefix("[") ? host : String(host.prefix { $0 != ":" })
@@ -150,14 +154,16 @@ public struct Service: Application {
             case let other?:
                 throw Problem(
                     .unsupportedMediaType,
-                    "Content-Type \(other) is not taken: send the ELF as application/octet-stream, or "
+                    "Content-Type \(other) is not taken: send the ELF as "
+                        + "application/octet-stream, or "
                         + "application/json.")
             }
         }
     }
 
-    /// `curl -d` says urlencoded whatever it sends. On the Unix socket no browser can be the sender, so
-    /// it is taken for JSON there; elsewhere it would open the door for forms of other sites.
+    /// `curl -d` says urlencoded whatever it sends. On the Unix socket no browser can be the
+    /// sender, so it is taken for JSON there; elsewhere it would open the door for forms of other
+    /// sites.
     private func checkJSON(_ type: String?, _ peer: Peer) throws(Problem) {
         switch type {
         case "application/json", "application/merge-patch+json": return
@@ -167,7 +173,9 @@ public struct Service: Application {
         default:
             throw Problem(
                 .unsupportedMediaType,
-                "Content-Type \(type ?? "(none)") is not taken: send application/json, as curl --json does.")
+                "Content-Type \(type ?? "(none)") is not taken: send application/json, as curl "
+                    + "--json does."
+            )
         }
     }
 
@@ -198,7 +206,8 @@ public struct Service: Application {
         }
         let known = ["*/*", "application/*", "application/json", "application/problem+json"]
         guard ranges.isEmpty || ranges.contains(where: known.contains) else {
-            throw Problem(.notAcceptable, "Accept: \(accept) leaves nothing: this is application/json.")
+            throw Problem(
+                .notAcceptable, "Accept: \(accept) leaves nothing: this is application/json.")
         }
     }
 
@@ -214,7 +223,7 @@ public struct Service: Application {
             response.body = .file(object.file, size: object.size)
         case .text(let text):
             response.headers.append((name: "Content-Type", value: "text/plain; charset=utf-8"))
-            response.body = .file(text.file, size: text.size)
+            response.body = .file(text.file, size: text.sizeBytes)
         case .stream(let stream, let type):
             response.headers.append((name: "Content-Type", value: type))
             response.body = .stream(stream)

@@ -1,6 +1,7 @@
 internal import CAssets
 
-/// The files that the executables carry in themselves. Nothing is read, unpacked or parsed at start.
+/// The files that the executables carry in themselves. Nothing is read, unpacked or parsed at
+/// start.
 public enum Asset: Sendable, CaseIterable {
     /// The contract, `openapi/apiary.json`, made from `openapi/apiary.yaml`.
     case openAPI

@@ -153,7 +153,8 @@ extension HostProbe {
 
     private static let structOpsNeeds = "kernel 5.6, CONFIG_BPF_JIT, CONFIG_DEBUG_INFO_BTF"
 
-    /// Only loaded, never attached: a slip in attaching struct_ops hangs the kernel (attach.md, T9).
+    /// Only loaded, never attached: a slip in attaching struct_ops hangs the kernel (attach.md,
+    /// T9).
     private static func structOps(_ names: borrowing KernelNames) -> Ability {
         do {
             let structure = try names.id(of: "tcp_congestion_ops", .structure)

@@ -3,8 +3,8 @@ internal import CLibbpf
 internal import Linux
 internal import Synchronization
 
-/// Types that the kernel holds. Whoever asks for an id often keeps the answer: only the kernel's own
-/// types are kept here.
+/// Types that the kernel holds. Whoever asks for an id often keeps the answer: only the kernel's
+/// own types are kept here.
 public enum KernelTypes {
     private static let kernel = Mutex<BTFTypes?>(nil)
 

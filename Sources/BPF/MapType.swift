@@ -75,7 +75,7 @@ public struct MapType: RawRepresentable, Sendable, Hashable {
 }
 
 extension MapType {
-    /// Whether keys are the indexes 0 to `max_entries - 1`, all of which exist and none of which can
-    /// be deleted.
+    /// Whether keys are the indexes 0 to `max_entries - 1`, all of which exist and none of which
+    /// can be deleted.
     public var isArray: Bool { self == .array || self == .percpuArray }
 }

@@ -53,7 +53,8 @@ struct PerfEvent: ~Copyable {
         try checkErrno("ioctl(PERF_EVENT_IOC_ENABLE)", apiary_perf_event_enable(descriptor.raw))
     }
 
-    /// A kernel that knows the attach type complains of the descriptor -1, an older one of the type.
+    /// A kernel that knows the attach type complains of the descriptor -1, an older one of the
+    /// type.
     private static func kernelHasLinks(_ program: Program) -> Bool {
         do {
             _ = unsafe try program.createLink(target: -1, .perfEvent)

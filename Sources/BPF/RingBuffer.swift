@@ -28,8 +28,8 @@ public final class RingBuffer: @unchecked Sendable {
     private let pageBytes: Int
 
     /// Maps the ring's consumer page and data.
-    /// - Throws: `EINVAL` where the map is no ringbuf; `EPERM` frozen; `ENOMEM`; `EOPNOTSUPP` a ring
-    ///   that overwrites its oldest records, whose layout is another.
+    /// - Throws: `EINVAL` where the map is no ringbuf; `EPERM` frozen; `ENOMEM`; `EOPNOTSUPP` a
+    ///   ring that overwrites its oldest records, whose layout is another.
     public init(_ map: Map) throws(BPFError) {
         guard map.info.type == .ringbuf else {
             throw BPFError("mmap", .einval, log: "\(map.info.name) is a \(map.info.type.name)")

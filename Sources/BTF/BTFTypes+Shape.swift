@@ -147,7 +147,8 @@ extension BTFTypes {
         return (parameters, record.sizeOrType)
     }
 
-    /// Bytes of a value, through typedefs, qualifiers and arrays; `nil` for void, functions, forwards.
+    /// Bytes of a value, through typedefs, qualifiers and arrays; `nil` for void, functions,
+    /// forwards.
     public func size(of type: ID) -> Int? {
         var type = type
         var times = 1

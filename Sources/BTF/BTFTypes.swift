@@ -15,6 +15,7 @@ public struct BTFError: Error, Sendable, Hashable {
 public final class BTFTypes: Sendable {
     public typealias ID = UInt32
 
+    /// `BTF_KIND_…`; `structure` is `STRUCT`, `forward` is `FWD`.
     public enum Kind: Sendable, Hashable {
         case void, int, pointer, array, structure, union, enumeration, forward, typedef, volatile
         case const, restrict, function, functionPrototype, variable, dataSection, float
@@ -39,7 +40,8 @@ public final class BTFTypes: Sendable {
     let tagIDs: [ID]
     private let index = Mutex<NameIndex?>(nil)
 
-    /// - Parameter bytes: the raw section, as in `/sys/kernel/btf/vmlinux` or `BPF_OBJ_GET_INFO_BY_FD`.
+    /// - Parameter bytes: the raw section, as in `/sys/kernel/btf/vmlinux` or
+    ///   `BPF_OBJ_GET_INFO_BY_FD`.
     /// - Parameter base: the kernel's types where `bytes` is split BTF (a module's).
     /// - Throws: what is wrong with the bytes, for bytes of any content; never traps.
     public init(parsing bytes: [UInt8], base: BTFTypes? = nil) throws(BTFError) {
@@ -58,6 +60,7 @@ public final class BTFTypes: Sendable {
         tagIDs = layout.tagIDs
     }
 
+    /// The type's own kind: a typedef is a typedef; `resolve` looks through it.
     public func kind(of type: ID) -> Kind { record(of: type)?.kind ?? .void }
 
     /// Empty where the type has none.

@@ -75,7 +75,9 @@ struct RenderProgram: Sendable {
         literals.append(contentsOf: [UInt8](repeating: 0, count: 16))
     }
 
-    private mutating func literal(_ text: some Sequence<UInt8>) { literals.append(contentsOf: text) }
+    private mutating func literal(_ text: some Sequence<UInt8>) {
+        literals.append(contentsOf: text)
+    }
 
     private mutating func append(
         _ kind: RenderOperation.Kind, offset: Int, size: Int, text: Int, stride: Int = 0,

@@ -1,14 +1,15 @@
 import JSON
 
-// SAFETY: of this whole file: `record` points to `count` bytes that the caller of `render` lends for
-// the call; every offset lies within the plan's size, which `render` has compared with `count`, or is
-// compared here (`toEnd`). The operations and literals are the program's arrays, borrowed for the
-// call; a program ends every body with `.end`. `out` stays within what the last `.reserve` made room
-// for: the program has added up the longest text of each value.
+// SAFETY: of this whole file: `record` points to `count` bytes that the caller of `render` lends
+// for the call; every offset lies within the plan's size, which `render` has compared with `count`,
+// or is compared here (`toEnd`). The operations and literals are the program's arrays, borrowed for
+// the call; a program ends every body with `.end`. `out` stays within what the last `.reserve` made
+// room for: the program has added up the longest text of each value.
 @unsafe struct Renderer {
     let operations: UnsafePointer<RenderOperation>
     let literals: UnsafePointer<UInt8>
-    // Its owner is on the stack of `render`; a retain for each record would be contended by threads.
+    // Its owner is on the stack of `render`; a retain for each record would be contended by
+    // threads.
     unowned(unsafe) let compiled: ValuePlan.Compiled
     let record: UnsafeRawPointer
     let count: Int

@@ -4,7 +4,7 @@ import JSON
 struct IntegerRange {
     let minimum: Int128
     let maximum: UInt128
-    /// 64 bits and more also come as decimal strings, from clients whose numbers are doubles.
+    /// What a double does not hold exactly also comes as a decimal string (`int64=string`).
     let takesStrings: Bool
 
     /// - Parameter bits: 1 to 128.
@@ -12,7 +12,7 @@ struct IntegerRange {
         let all = UInt128.max >> UInt128(128 - bits)
         maximum = isSigned ? all >> 1 : all
         minimum = isSigned ? -1 - Int128(all >> 1) : 0
-        takesStrings = bits >= 64
+        takesStrings = bits > 53
     }
 
     var description: String { "\(minimum) to \(maximum)" }
@@ -23,6 +23,11 @@ struct IntegerRange {
 }
 
 extension ValueEncoder {
+    /// A client's own text in an error, which is not to become as long as what the client sent.
+    func clipped(_ text: String) -> String {
+        text.count > 64 ? text.prefix(64) + "…" : text
+    }
+
     func described(_ value: JSONValue) -> String {
         switch value {
         case .null: "null"
@@ -40,7 +45,8 @@ extension ValueEncoder {
         case .string(let text) where range.takesStrings && isDecimal(text): digits = text
         default:
             throw error(
-                "an integer for \(name()) (\(range.description)) is wanted, not \(described(value))")
+                "an integer for \(name()) (\(range.description)) is wanted, not \(described(value))"
+            )
         }
         if let number = Int128(digits) {
             if range.contains(number) { return UInt128(truncatingIfNeeded: number) }
@@ -78,8 +84,8 @@ extension ValueEncoder {
             let names = enumeration.names.prefix(16).joined(separator: ", ")
             let more = enumeration.names.count > 16 ? ", …" : ""
             throw error(
-                "\(layout.typeName(node)) has no \"\(name)\": it has \(names)\(more); a number "
-                    + "(\(range.description)) is taken too")
+                "\(layout.typeName(node)) has no \"\(clipped(name))\": it has \(names)\(more); "
+                    + "a number (\(range.description)) is taken too")
         }
         // A bitfield can be too small for its enum's numbers.
         guard range.contains(number) else {
@@ -89,7 +95,9 @@ extension ValueEncoder {
     }
 
     mutating func float(_ value: JSONValue, _ node: ValueNode, at offset: Int) throws(ValueError) {
-        let name = node.size == 4 ? "\(Float.greatestFiniteMagnitude)"
+        let name =
+            node.size == 4
+            ? "\(Float.greatestFiniteMagnitude)"
             : "\(Double.greatestFiniteMagnitude)"
         let text: String
         switch value {
@@ -124,7 +132,8 @@ extension ValueEncoder {
         var high: UInt8?
         for character in digits {
             guard let digit = JSONText.hexDigit(character) else {
-                throw error("hex text for \(layout.typeName(node)) has a character that is no hex digit")
+                throw error(
+                    "hex text for \(layout.typeName(node)) has a character that is no hex digit")
             }
             if let first = high {
                 result.append(first << 4 | digit)
@@ -134,7 +143,8 @@ extension ValueEncoder {
             }
         }
         guard high == nil else {
-            throw error("hex text of \(digits.count) digits for \(layout.typeName(node)): two a byte")
+            throw error(
+                "hex text of \(digits.count) digits for \(layout.typeName(node)): two a byte")
         }
         return result
     }

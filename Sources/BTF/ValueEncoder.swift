@@ -23,7 +23,8 @@ struct ValueEncoder {
         let root = layout.nodes[layout.root]
         if case .string(let text) = value, text.hasPrefix("hex:") {
             let given = try hex(text.utf8.dropFirst(4), root)
-            let fits = given.count == root.size
+            let fits =
+                given.count == root.size
                 || root.isFlexible && given.count > root.size && given.count <= maximumSize
             guard fits else {
                 throw error(
@@ -86,7 +87,7 @@ struct ValueEncoder {
         for member in object {
             path.enter(member.name)
             guard let index = composite.index[member.name] else {
-                throw error("\(layout.typeName(node)) has no member \"\(member.name)\"")
+                throw error("\(layout.typeName(node)) has no member \"\(clipped(member.name))\"")
             }
             let field = composite.fields[index]
             for choice in field.choices {

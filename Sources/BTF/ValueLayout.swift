@@ -23,7 +23,7 @@ struct ValueLayout: Sendable {
         known = [:]
         let top = nodes[root]
         guard top.textSize <= ValueNode.maximumTextSize,
-            top.operationCount <= ValueNode.maximumOperationCount
+            top.operationCount <= ValueNode.maximumOperationCount, top.size <= Self.maximumSize
         else {
             throw BTFError("\(types.spelling(of: type)) is too large to be shown")
         }
@@ -85,8 +85,12 @@ struct ValueLayout: Sendable {
         switch record.kind {
         case .int: return try integer(type, types)
         case .float:
+            guard size <= 16 else {
+                throw BTFError("\(types.spelling(of: type)) has \(size) bytes")
+            }
             let isNumber = size == 4 || size == 8
-            return append(isNumber ? .float : .bytes, size, type, text: isNumber ? 34 : 2 * size + 2)
+            return append(
+                isNumber ? .float : .bytes, size, type, text: isNumber ? 34 : 2 * size + 2)
         case .pointer:
             if let tag = types.kernelPointerTag(record.sizeOrType) {
                 return append(.opaque(tag), 8, type, text: tag.utf8.count * 6 + 2)
@@ -158,7 +162,8 @@ struct ValueLayout: Sendable {
 
     private func saturating(_ count: Int, _ size: Int) -> Int {
         let (product, overflow) = count.multipliedReportingOverflow(by: size)
-        return overflow ? ValueNode.maximumTextSize + 1
+        return overflow
+            ? ValueNode.maximumTextSize + 1
             : min(product, ValueNode.maximumTextSize + 1)
     }
 }
@@ -204,10 +209,29 @@ extension ValueLayout {
                 ValueNode.maximumOperationCount + 1)
         }
         let fields = markFlexible(collected.fields)
-        composites.append(ValueComposite(fields: fields, index: index, isUnion: isUnion))
+        composites.append(
+            ValueComposite(
+                fields: fields, index: index, isUnion: isUnion,
+                gaps: gaps(fields, size: collected.size)))
         return append(
             .composite(composites.count - 1), collected.size, type, text: text,
             operations: operations, isFlexible: fields.contains(where: \.isFlexible))
+    }
+
+    /// Bits that belong to no field.
+    private func gaps(_ fields: [ValueField], size: Int) -> [Range<Int>] {
+        let taken = fields.map { field in
+            field.bits.map { $0.offset..<$0.offset + $0.size }
+                ?? 8 * field.offset..<8 * (field.offset + nodes[field.node].size)
+        }
+        var gaps: [Range<Int>] = []
+        var end = 0
+        for range in taken.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            if range.lowerBound > end { gaps.append(end..<range.lowerBound) }
+            end = max(end, range.upperBound)
+        }
+        if end < 8 * size { gaps.append(end..<8 * size) }
+        return gaps
     }
 
     /// Finds the flexible arrays that nothing lies behind, but for alternatives in a union. Of more
@@ -217,14 +241,18 @@ extension ValueLayout {
         guard !candidates.isEmpty, candidates.count <= 64 else { return fields }
         var marked = fields
         for index in candidates {
-            marked[index].isFlexible = fields.allSatisfy {
-                $0.offset <= fields[index].offset || !$0.isCompatible(with: fields[index])
+            let field = fields[index]
+            marked[index].isFlexible = fields.indices.allSatisfy { other in
+                other == index || fields[other].offset < field.offset
+                    || nodes[fields[other].node].size == 0
+                    || !fields[other].isCompatible(with: field)
             }
         }
         return marked
     }
 
-    /// The members of `record`, which lies at the bit `start` of the struct that is being collected.
+    /// The members of `record`, which lies at the bit `start` of the struct that is being
+    /// collected.
     private mutating func collect(
         _ record: BTFTypes.Record, _ types: BTFTypes, at start: Int, choices: [ValueField.Choice],
         into collected: inout Collected, depth: Int
@@ -282,7 +310,8 @@ extension ValueLayout {
                 "\(place) ends at byte \(bit / 8 + nodes[index].size) of \(collected.size)")
         }
         collected.fields.append(
-            ValueField(name: member.name, node: index, offset: bit / 8, bits: nil, choices: choices))
+            ValueField(name: member.name, node: index, offset: bit / 8, bits: nil, choices: choices)
+        )
     }
 
     /// A data section as a struct of its variables. Static variables of two functions may have one

@@ -45,6 +45,8 @@ struct ValueComposite: Sendable {
     let index: [String: Int]
     /// Of a union, exactly one member is given on writing.
     let isUnion: Bool
+    /// Bits that belong to no field, ascending.
+    let gaps: [Range<Int>]
 }
 
 struct ValueField: Sendable {

@@ -2,6 +2,7 @@ extension ValuePlan {
     /// A top-level member of the struct, union or data section; for rules and filters that read
     /// single values out of records (`pid`, `ts_ns`).
     public struct Member: Sendable {
+        /// `kernel` is what belongs to the kernel: locks, timers, kptrs.
         public enum Kind: Sendable, Hashable {
             case integer, bool, enumeration, float, pointer, text, bytes, array, structure, kernel
         }
@@ -43,6 +44,7 @@ extension ValuePlan {
         }
     }
 
+    /// The member of this name; looks through `members`, so not for each record.
     public func member(named name: String) -> Member? { members.first { $0.name == name } }
 
     private func describe(_ node: ValueNode) -> (Member.Kind, isSigned: Bool, enumeration: Int?) {
@@ -62,8 +64,8 @@ extension ValuePlan {
     }
 
     /// The number that `member` of this plan has in `record`, exactly; of a bool 0 or 1, of an enum
-    /// its number, of a pointer its address. `nil` for members that are no integer, and for unsigned
-    /// ones beyond 2^127-1.
+    /// its number, of a pointer its address. `nil` for members that are no integer, and for
+    /// unsigned ones beyond 2^127-1.
     /// - Parameter record: at least `size` bytes.
     public func integer(_ member: Member, in record: Span<UInt8>) -> Int128? {
         guard member.isInteger else { return nil }

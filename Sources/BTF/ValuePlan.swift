@@ -15,7 +15,7 @@ public struct ValueError: Error, Sendable, Hashable {
 ///
 /// | type | JSON |
 /// | --- | --- |
-/// | integers, bitfields | exact numbers; on writing 8 and 16 bytes also as decimal strings |
+/// | integers, bitfields | exact numbers; on writing, over 53 bits also as decimal strings |
 /// | a single `char` | a number, signed where the compiler says so |
 /// | `char[N]` | text up to its NUL; what is not UTF-8 becomes U+FFFD; on writing at most N bytes |
 /// | `u8[N]` | plain hex text of N bytes |
@@ -103,23 +103,13 @@ public struct ValuePlan: Sendable {
     /// A text of its own that would read as `hex:…`, or not give the same bytes back, is shown as
     /// bytes: a map's key must be usable as it was shown.
     private func renderAmbiguousText(_ bytes: Span<UInt8>, _ json: inout JSONWriter) -> Bool {
-        let length = textSize(bytes)
-        let text = bytes.extracting(0..<length)
-        var isPlain = !text.starts(with: "hex:")
-        for index in length..<bytes.count where bytes[index] != 0 { isPlain = false }
-        if isPlain, (try? UTF8Span(validating: text)) != nil { return false }  // why is of no use
+        if !startsAsHex(bytes), isExact(bytes) { return false }
         json.hex(bytes, prefix: "hex:")
         return true
     }
 }
 
-extension Span<UInt8> {
-    fileprivate func starts(with text: StaticString) -> Bool {
-        var index = 0
-        for byte in text.description.utf8 {
-            guard index < count, self[index] == byte else { return false }
-            index += 1
-        }
-        return true
-    }
+private func startsAsHex(_ bytes: Span<UInt8>) -> Bool {
+    bytes.count >= 4 && bytes[0] == UInt8(ascii: "h") && bytes[1] == UInt8(ascii: "e")
+        && bytes[2] == UInt8(ascii: "x") && bytes[3] == UInt8(ascii: ":")
 }

@@ -3,8 +3,8 @@ internal import BPF
 extension MapView {
     /// How many entries there are: for arrays all of them, for keyed maps by a walk over the keys.
     ///
-    /// nil for maps without keys, and beyond 100,000 entries, where the walk would take too long for
-    /// something that is decoration; one call of the kernel an entry, some 0.3 us each.
+    /// nil for maps without keys, and beyond 100,000 entries, where the walk would take too long
+    /// for something that is decoration; one call of the kernel an entry, some 0.3 us each.
     public func entryCount() -> Int? {
         let info = loaded.map.info
         if info.type.isArray { return info.maxEntries }

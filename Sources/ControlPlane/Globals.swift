@@ -21,7 +21,8 @@ extension ProgramView {
         }
         return report.globals.map { global in
             GlobalView(
-                global: global, value: sections[global.section].flatMap { value(of: global, in: $0) })
+                global: global,
+                value: sections[global.section].flatMap { value(of: global, in: $0) })
         }
     }
 

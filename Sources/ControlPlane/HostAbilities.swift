@@ -37,7 +37,8 @@ struct HostAbilities: Sendable {
 }
 
 extension Node {
-    /// Facts of now; abilities are tried at the first call (some 100 ms) and remembered. Workers only.
+    /// Facts of now; abilities are tried at the first call (some 100 ms) and remembered. Workers
+    /// only.
     public func host() -> HostView {
         let abilities = abilities()
         let facts = HostFacts.read()

@@ -52,7 +52,8 @@ extension Node {
         }
     }
 
-    /// Keeps the bytes on the disk, then the row: a row without its file cannot be.
+    /// Keeps the bytes on the disk. The row comes with the program's, so that no row is without its
+    /// file.
     func keep(_ object: UploadedObject) throws(Problem) {
         do {
             let path = path(of: object.digest)
@@ -61,15 +62,8 @@ extension Node {
                 try FileSystem.replace(path, with: bytes.span)
             }
         } catch {
-            throw Problem(error, while: "keep the object in \(configuration.stateDirectory)/objects")
-        }
-        do {
-            try registry.keep(
-                ObjectRow(
-                    digest: object.digest, sizeBytes: object.size,
-                    createdAtNanoseconds: Clock.realtimeNanoseconds()))
-        } catch {
-            throw Problem(error, while: "keep the object")
+            throw Problem(
+                error, while: "keep the object in \(configuration.stateDirectory)/objects")
         }
     }
 

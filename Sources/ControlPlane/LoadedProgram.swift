@@ -6,8 +6,8 @@ internal import Linux
 internal import Loading
 internal import Problems
 
-/// The kernel's side of a program, opened from its pins. A fresh load and the adoption after a restart
-/// both end here: nothing in it knows which of the two it was.
+/// The kernel's side of a program, opened from its pins. A fresh load and the adoption after a
+/// restart both end here: nothing in it knows which of the two it was.
 final class LoadedProgram: Sendable {
     let name: String
     let directory: String
@@ -76,7 +76,8 @@ final class LoadedProgram: Sendable {
         } catch {
             if asked == nil { return nil }
             throw Problem(
-                .invalidMember, "Records of \(map) cannot be decoded as \(wanted): \(error.reason).",
+                .invalidMember,
+                "Records of \(map) cannot be decoded as \(wanted): \(error.reason).",
                 pointer: pointer.description)
         }
     }

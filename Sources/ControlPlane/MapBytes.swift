@@ -47,7 +47,8 @@ struct MapBytes {
             guard index < info.maxEntries else {
                 throw Problem(
                     .invalidValue,
-                    "Index \(index) is beyond map \(map.name), which has \(info.maxEntries) entries "
+                    "Index \(index) is beyond map \(map.name), which has \(info.maxEntries) "
+                        + "entries "
                         + "(0 to \(info.maxEntries - 1)).", pointer: pointer.description)
             }
         }
@@ -78,7 +79,8 @@ struct MapBytes {
         guard values.count == cpus else {
             throw Problem(
                 .sizeMismatch,
-                "\"values\" has \(values.count) values, map \(map.name) takes \(cpus), one for each possible CPU.",
+                "\"values\" has \(values.count) values, map \(map.name) takes \(cpus), one for "
+                    + "each possible CPU.",
                 pointer: place.description)
         }
         var all: [UInt8] = []
@@ -110,7 +112,8 @@ struct MapBytes {
         } else if encoding != .typed {
             throw Problem(
                 .invalidValue,
-                "The \(what) is a \(value.typeName); with encoding=\(encoding.rawValue) it must be a string.",
+                "The \(what) is a \(value.typeName); with encoding=\(encoding.rawValue) it must "
+                    + "be a string.",
                 pointer: pointer.description)
         }
         do { return try plan.encode(value, at: pointer) } catch {

@@ -1,8 +1,8 @@
 internal import Linux
 internal import Synchronization
 
-/// One change at a time for each program name, in the order of asking; changes of other programs run
-/// beside it. A thread that waits here is a worker's.
+/// One change at a time for each program name, in the order of asking; changes of other programs
+/// run beside it. A thread that waits here is a worker's.
 final class NameLocks: Sendable {
     private struct State {
         var held: Set<String> = []

@@ -11,11 +11,14 @@ enum Names {
         guard isFine else {
             throw Problem(
                 .invalidName,
-                "\"\(name)\" is not a \(what): 1 to 127 of A-Z a-z 0-9 _ . -, the first a letter or digit.")
+                "\"\(name)\" is not a \(what): 1 to 127 of A-Z a-z 0-9 _ . -, the first a letter "
+                    + "or digit."
+            )
         }
     }
 
-    /// A directory for the pins of one load: never used twice, and free of `.`, which bpffs refuses.
+    /// A directory for the pins of one load: never used twice, and free of `.`, which bpffs
+    /// refuses.
     static func makeLoadID() -> String { "o" + random() }
 
     /// The pin of one link.

@@ -121,7 +121,8 @@ extension Node {
         if map.info.type.isArray {
             throw Problem(
                 .unsupportedMapOperation,
-                "Map \(view.name) is of type \(map.info.type.name), whose entries cannot be deleted: "
+                "Map \(view.name) is of type \(map.info.type.name), whose entries cannot be "
+                    + "deleted: "
                     + "write zeros instead.")
         }
         let key = try MapBytes(map: view.loaded, encoding: style.encoding).key(inURL: text)
@@ -133,8 +134,9 @@ extension Node {
         }
     }
 
-    /// At most `limit` entries after the one that `cursor` names, in the kernel's order. Entries that
-    /// are added or deleted meanwhile may be in a page or not; a deleted cursor key begins again.
+    /// At most `limit` entries after the one that `cursor` names, in the kernel's order. Entries
+    /// that are added or deleted meanwhile may be in a page or not; a deleted cursor key begins
+    /// again.
     public func entries(
         _ view: MapView, after cursor: String?, limit: Int, _ style: EntryStyle
     ) throws(Problem) -> EntryPage {
@@ -144,7 +146,8 @@ extension Node {
         var key: [UInt8]?
         if let cursor {
             guard let decoded = Hex.decode(cursor[...]), decoded.count == map.info.keySize else {
-                throw Problem(.invalidCursor, "\"\(cursor)\" is not a cursor of this map's entries.")
+                throw Problem(
+                    .invalidCursor, "\"\(cursor)\" is not a cursor of this map's entries.")
             }
             key = decoded
         }

@@ -75,7 +75,8 @@ extension Node {
         guard loaded.report.functions.contains(where: { $0.name == probe.row.function }) else {
             throw Problem(
                 .conflict,
-                "The new object has no function \(probe.row.function), which probe \(probe.row.id) is "
+                "The new object has no function \(probe.row.function), which probe "
+                    + "\(probe.row.id) is "
                     + "registered for: delete the probe first.")
         }
         probe.row.bootID = bootID
@@ -129,7 +130,10 @@ extension Node {
         let row = record.row
         let now = Clock.realtimeNanoseconds()
         let bootID = bootID
+        let object = ObjectRow(
+            digest: row.digest, sizeBytes: row.sizeBytes, createdAtNanoseconds: now)
         let revision = try commit(origin, subject: "programs/\(row.name)") { transaction in
+            try transaction.put(object)
             try transaction.put(row)
             try transaction.removeIntent(row.loadID)
             for probe in probes {
@@ -176,8 +180,8 @@ extension Node {
         forget(made.map(\.row.pin))
     }
 
-    /// Removes the kernel's side of what a new load has replaced. What cannot be removed now stays an
-    /// intent and goes at the next start.
+    /// Removes the kernel's side of what a new load has replaced. What cannot be removed now stays
+    /// an intent and goes at the next start.
     func retire(_ loadID: String?, _ links: [Attachment], for record: ProgramRecord) {
         for failure in detachAll(links) {
             log.error("a replaced link stays", metadata: ["errno": "\(failure)"])
@@ -212,7 +216,9 @@ extension Node {
             } catch {
                 log.error(
                     "a ring's records are not taken",
-                    metadata: ["program": "\(key.program)", "map": "\(key.map)", "reason": "\(error)"])
+                    metadata: [
+                        "program": "\(key.program)", "map": "\(key.map)", "reason": "\(error)",
+                    ])
             }
         }
     }

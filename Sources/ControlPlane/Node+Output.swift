@@ -1,6 +1,12 @@
 internal import BPF
-internal import Linux
+public import Linux
 public import Problems
+
+/// What an iterator printed in one walk.
+public struct ProbeOutput: Sendable {
+    public let file: MemoryFile
+    public let sizeBytes: Int
+}
 
 extension Node {
     /// More than this is refused: an iterator may print without end.
@@ -10,7 +16,7 @@ extension Node {
     /// Blocks for as long as the walk takes.
     /// - Throws: `wrong_kind` of another kind; `conflict` it is not attached; `attach_refused` the
     ///   walk failed or printed too much.
-    public func output(ofProbe id: String) throws(Problem) -> UploadedObject {
+    public func output(ofProbe id: String) throws(Problem) -> ProbeOutput {
         guard let record = state.withLock({ $0.probes[id] }) else {
             throw Problem(.notFound, "There is no probe \(id).")
         }
@@ -26,14 +32,14 @@ extension Node {
         do { walk = try link.openIterator() } catch {
             throw Problem(error, while: "begin the walk of \(id)")
         }
-        do {
+        do throws(Errno) {
             let file = try MemoryFile("apiary-output")
             var size = 0
             while true {
                 let piece = try walk.read(atMost: 64 << 10)
-                if piece.isEmpty { return UploadedObject(output: file, size: size) }
+                if piece.isEmpty { return ProbeOutput(file: file, sizeBytes: size) }
                 size += piece.count
-                guard size <= Self.mostOutputBytes else { throw Errno.efbig }
+                guard size <= Self.mostOutputBytes else { throw .efbig }
                 try file.append(piece.span)
             }
         } catch {

@@ -290,7 +290,8 @@ extension Node {
         }
         guard let loaded = record.loaded else {
             throw Problem(
-                .conflict, "Program \(program) is not loaded: its state is failed, see its problem.",
+                .conflict,
+                "Program \(program) is not loaded: its state is failed, see its problem.",
                 pointer: "/program")
         }
         guard let found = loaded.report.functions.first(where: { $0.name == function }) else {

@@ -45,10 +45,11 @@ public struct ProgramChange: Sendable {
 }
 
 extension Node {
-    /// Loads a program under a name, or replaces the one there. Blocks for as long as the verifier needs.
+    /// Loads a program under a name, or replaces the one there. Blocks for as long as the verifier
+    /// needs.
     ///
-    /// The same object and options again touch nothing. A failed load or replacement leaves what was
-    /// there as it was.
+    /// The same object and options again touch nothing. A failed load or replacement leaves what
+    /// was there as it was.
     public func putProgram(_ change: ProgramChange, _ origin: ChangeOrigin) throws(Problem)
         -> ProgramOutcome
     {
@@ -141,7 +142,8 @@ extension Node {
             let loaded = try loadIntoKernel(
                 change.object, change.options, name: change.name, loadID: loadID)
             try keep(change.object)
-            // A record type that does not exist is the request's mistake: told before anything moves.
+            // A record type that does not exist is the request's mistake: told before anything
+            // moves.
             for ring in loaded.ringMaps {
                 _ = try loaded.recordType(of: ring.name, options: change.options)
             }

@@ -6,7 +6,8 @@ internal import Registry
 
 extension Node {
     /// Makes the kernel and the registry agree: undoes what a crash left half done, adopts what an
-    /// earlier daemon pinned, loads and attaches again what is missing. Runs once, before `/v1/ready`.
+    /// earlier daemon pinned, loads and attaches again what is missing. Runs once, before
+    /// `/v1/ready`.
     public func reconcile() throws(Problem) {
         do {
             let revision = try registry.revision()
@@ -45,7 +46,8 @@ extension Node {
         if row.state == .deleting {
             do { try finishDelete(row, probes, []) } catch {
                 log.error(
-                    "a delete does not end", metadata: ["program": "\(row.name)", "why": "\(error)"])
+                    "a delete does not end",
+                    metadata: ["program": "\(row.name)", "why": "\(error)"])
             }
             return
         }
@@ -55,7 +57,8 @@ extension Node {
         let shown = record
         state.withLock { $0.programs[row.name] = shown }
         var back = probes.filter { $0.state != .deleting }.map { bringBack($0, record) }
-        let isChanged = !isAdopted || back.contains { probe in probes.allSatisfy { $0 != probe.row } }
+        let isChanged =
+            !isAdopted || back.contains { probe in probes.allSatisfy { $0 != probe.row } }
         if isChanged { back = commitBack(&record, back) }
         let final = record
         state.withLock { state in
@@ -124,7 +127,8 @@ extension Node {
         guard row.enabled else { return record }
         guard let loaded = program.loaded else {
             return failed(
-                record, Problem(.conflict, "Program \(row.program) is not loaded: see its problem."))
+                record, Problem(.conflict, "Program \(row.program) is not loaded: see its problem.")
+            )
         }
         if row.bootID == bootID,
             let attachment = adopt(attach, pin: row.pin, function: row.function, of: loaded)
@@ -140,7 +144,9 @@ extension Node {
     }
 
     private func failed(_ record: ProbeRecord, _ problem: Problem) -> ProbeRecord {
-        log.error("a probe does not attach", metadata: ["probe": "\(record.row.id)", "why": "\(problem.detail)"])
+        log.error(
+            "a probe does not attach",
+            metadata: ["probe": "\(record.row.id)", "why": "\(problem.detail)"])
         var record = record
         record.row.state = .failed
         record.row.problem = StoredProblem.text(problem)
@@ -189,7 +195,8 @@ extension Node {
         }
         let found: [String]
         do { found = try FileSystem.list(configuration.bpffsDirectory) } catch { found = [] }
-        // The kernel itself puts `maps.debug` and `progs.debug` at a bpffs's root; no pin has a dot.
+        // The kernel itself puts `maps.debug` and `progs.debug` at a bpffs's root; no pin has a
+        // dot.
         for name in found where !names.contains(Names.base(of: name)) && !name.contains(".") {
             guard Names.isOurs(name) else {
                 log.warning("a foreign name in our bpffs directory", metadata: ["name": "\(name)"])

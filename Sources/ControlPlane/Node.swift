@@ -32,8 +32,8 @@ public struct NodeConfiguration: Sendable {
 
 /// What should be on this node and what is: the programs, probes and maps of one daemon.
 ///
-/// Reads come from memory and never wait for a change. A change runs on the caller's thread, which may
-/// block for seconds (verifier, fsync, RCU), and one at a time for each program.
+/// Reads come from memory and never wait for a change. A change runs on the caller's thread, which
+/// may block for seconds (verifier, fsync, RCU), and one at a time for each program.
 public final class Node: Sendable {
     struct State {
         var programs: [String: ProgramRecord] = [:]
@@ -100,7 +100,8 @@ public final class Node: Sendable {
     /// Notes in the log what cannot be told to a client any more.
     func forget(_ names: [String]) {
         do { try registry.forget(intents: names) } catch {
-            log.error("an intent stays until the next start", metadata: ["reason": "\(error.reason)"])
+            log.error(
+                "an intent stays until the next start", metadata: ["reason": "\(error.reason)"])
         }
     }
 

@@ -110,7 +110,9 @@ extension Node {
     func probeRecords(of program: String) -> [ProbeRecord] {
         state.withLock { state in
             state.probes.values.filter { $0.row.program == program }
-        }.sorted { ($0.row.createdAtNanoseconds, $0.row.id) < ($1.row.createdAtNanoseconds, $1.row.id) }
+        }.sorted {
+            ($0.row.createdAtNanoseconds, $0.row.id) < ($1.row.createdAtNanoseconds, $1.row.id)
+        }
     }
 
     func view(of record: ProgramRecord) -> ProgramView {

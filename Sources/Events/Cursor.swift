@@ -1,7 +1,7 @@
 /// A place in a journal: for each stream that a reader follows, the last number it was given.
 ///
-/// As text `<journal's id>.<stream>-<number>`, for a merge `.<stream>-<number>` for each in order of
-/// the streams' numbers; the journal's id alone where there is no stream yet. Opaque to clients.
+/// As text `<journal's id>.<stream>-<number>`, for a merge `.<stream>-<number>` for each in order
+/// of the streams' numbers; the journal's id alone where there is no stream yet. Opaque to clients.
 struct Cursor: Hashable {
     struct Place: Hashable {
         var stream: UInt64

@@ -96,7 +96,7 @@ struct LineRenderer: ~Copyable {
             line.hex(record, prefix: "hex:")
         } else {
             line.raw("\"data\":")
-            if type != nil {
+            if let size = type?.plan.size, record.count >= size {
                 type?.plan.render(record, into: &line)
             } else {
                 line.hex(record, prefix: "hex:")

@@ -63,8 +63,8 @@ final class Segment: @unchecked Sendable {
             nanoseconds: nanoseconds)
     }
 
-    /// The entry at `offset`, which is below `tail`; `nil` where what lies there is none, as after a
-    /// loss of power: its length leads beyond the tail.
+    /// The entry at `offset`, which is below `tail`; `nil` where what lies there is none, as after
+    /// a loss of power: its length leads beyond the tail.
     @inline(__always)
     func entry(at offset: Int, before tail: Int) -> EntryHeader? {
         guard offset >= 0, offset &+ EntryHeader.byteCount <= tail else { return nil }

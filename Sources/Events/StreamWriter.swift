@@ -63,10 +63,11 @@ final class StreamWriter {
             let (taken, refused) = append(limit - drained.records, nanoseconds)
             drained.records += taken
             guard let refused else { break }
-            if !roll(for: refused, nanoseconds) {
-                drained.records += lose(limit - drained.records)
-                break
-            }
+            if roll(for: refused, nanoseconds) { continue }
+            // One that is larger than all that may be kept is lost alone; else nothing has room.
+            let isAlone = refused > min(journal.limits.bytesPerStream, journal.limits.bytesInAll)
+            drained.records += lose(isAlone ? 1 : limit - drained.records)
+            if !isAlone { break }
         }
         drained.bytes = position - start
         if drained.records > 0 { isCounterStale = true }

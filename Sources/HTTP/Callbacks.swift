@@ -2,25 +2,31 @@ internal import CMicrohttpd
 internal import Glibc
 internal import Linux
 
-// What libmicrohttpd calls. Each finds its Swift object in the pointer that it was given and goes on there.
+// What libmicrohttpd calls. Each finds its Swift object in the pointer that it was given and goes
+// on there.
 
-typealias URIFunction = @convention(c) (
-    UnsafeMutableRawPointer?, UnsafePointer<CChar>?, OpaquePointer?
-) -> UnsafeMutableRawPointer?
-typealias CompletedFunction = @convention(c) (
-    UnsafeMutableRawPointer?, OpaquePointer?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
-    MHD_RequestTerminationCode
-) -> Void
-typealias ConnectionFunction = @convention(c) (
-    UnsafeMutableRawPointer?, OpaquePointer?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
-    MHD_ConnectionNotificationCode
-) -> Void
-typealias LogFunction = @convention(c) (
-    UnsafeMutableRawPointer?, UnsafePointer<CChar>?, UnsafeMutableRawPointer?
-) -> Void
-typealias UnescapeFunction = @convention(c) (
-    UnsafeMutableRawPointer?, OpaquePointer?, UnsafeMutablePointer<CChar>?
-) -> Int
+typealias URIFunction =
+    @convention(c) (
+        UnsafeMutableRawPointer?, UnsafePointer<CChar>?, OpaquePointer?
+    ) -> UnsafeMutableRawPointer?
+typealias CompletedFunction =
+    @convention(c) (
+        UnsafeMutableRawPointer?, OpaquePointer?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+        MHD_RequestTerminationCode
+    ) -> Void
+typealias ConnectionFunction =
+    @convention(c) (
+        UnsafeMutableRawPointer?, OpaquePointer?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+        MHD_ConnectionNotificationCode
+    ) -> Void
+typealias LogFunction =
+    @convention(c) (
+        UnsafeMutableRawPointer?, UnsafePointer<CChar>?, UnsafeMutableRawPointer?
+    ) -> Void
+typealias UnescapeFunction =
+    @convention(c) (
+        UnsafeMutableRawPointer?, OpaquePointer?, UnsafeMutablePointer<CChar>?
+    ) -> Int
 
 /// The request line's target as it came: libmicrohttpd's own splitting and decoding are not used.
 // SAFETY: the exchange is retained here and given back in `requestCompleted`, which comes for every
@@ -80,10 +86,11 @@ func leaveEscaped(
     unsafe text.map { unsafe strlen($0) } ?? 0
 }
 
-/// libmicrohttpd's own complaints are about broken connections, one line each at a client's will: they
-/// would let anybody fill the log, and are dropped.
+/// libmicrohttpd's own complaints are about broken connections, one line each at a client's will:
+/// they would let anybody fill the log, and are dropped.
 func messageLogged(
-    _ context: UnsafeMutableRawPointer?, _ format: UnsafePointer<CChar>?, _ list: UnsafeMutableRawPointer?
+    _ context: UnsafeMutableRawPointer?, _ format: UnsafePointer<CChar>?,
+    _ list: UnsafeMutableRawPointer?
 ) {}
 
 func requestArrived(

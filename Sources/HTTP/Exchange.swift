@@ -2,8 +2,8 @@ internal import CMicrohttpd
 internal import Linux
 internal import Synchronization
 
-/// One request and its answer, from the first line to the last byte. Belongs to its connection's HTTP
-/// thread, except between `suspend` and `resume`, when a worker has it.
+/// One request and its answer, from the first line to the last byte. Belongs to its connection's
+/// HTTP thread, except between `suspend` and `resume`, when a worker has it.
 @safe
 final class Exchange: @unchecked Sendable {
     enum Phase {
@@ -13,8 +13,8 @@ final class Exchange: @unchecked Sendable {
         case answered
     }
 
-    // SAFETY: every member but `answer` is touched by the connection's thread only; `answer` goes from the
-    // worker to that thread through MHD_resume_connection, which orders the two.
+    // SAFETY: every member but `answer` is touched by the connection's thread only; `answer` goes
+    // from the worker to that thread through MHD_resume_connection, which orders the two.
     let uri: String
     var phase = Phase.head
     var requestID = ""

@@ -1,7 +1,7 @@
 internal import Linux
 
-/// The first look at a request: what libmicrohttpd lets through and must not pass (it takes two lengths,
-/// two hosts and NULs in headers), and the path and query in decoded form.
+/// The first look at a request: what libmicrohttpd lets through and must not pass (it takes two
+/// lengths, two hosts and NULs in headers), and the path and query in decoded form.
 struct Gate {
     /// Header fields as they came, in order.
     typealias Field = (name: [UInt8], value: [UInt8])
@@ -66,7 +66,9 @@ struct Gate {
             }
         }
         guard hosts <= 1 else { throw malformed("There are \(hosts) Host headers.") }
-        guard hosts == 1 || version != "HTTP/1.1" else { throw malformed("There is no Host header.") }
+        guard hosts == 1 || version != "HTTP/1.1" else {
+            throw malformed("There is no Host header.")
+        }
         guard lengths.count <= 1 else {
             throw malformed("There are \(lengths.count) Content-Length headers.")
         }
@@ -104,7 +106,8 @@ struct Gate {
             }
             segments.append(segment)
         }
-        // `/v1/programs/` is `/v1/programs`; anything else empty in between stays and matches nothing.
+        // `/v1/programs/` is `/v1/programs`; anything else empty in between stays and matches
+        // nothing.
         if segments.count > 1, segments.last == "" { segments.removeLast() }
         var query: [(name: String, value: String)] = []
         if let mark {
@@ -129,7 +132,8 @@ struct Gate {
 
     private static let tokenBytes: [Bool] = {
         var table = [Bool](repeating: false, count: 256)
-        let letters = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        let letters =
+            "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
         for byte in letters.utf8 { table[Int(byte)] = true }
         return table
     }()

@@ -23,7 +23,8 @@ final class GzipReader {
         unsafe stream.deallocate()
     }
 
-    /// Hands what `bytes` inflate to, at most 64 KiB at a time, to `take`, which says whether to go on.
+    /// Hands what `bytes` inflate to, at most 64 KiB at a time, to `take`, which says whether to go
+    /// on.
     func read(_ bytes: Span<UInt8>, _ take: (Span<UInt8>) -> Bool) -> Step {
         unsafe bytes.withUnsafeBufferPointer { input in
             unsafe stream.pointee.next_in = UnsafeMutablePointer(mutating: input.baseAddress)

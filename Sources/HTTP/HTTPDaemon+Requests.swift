@@ -1,7 +1,8 @@
 internal import CMicrohttpd
 internal import Linux
 
-// A request's way: head, body, run, answer. All on the connection's HTTP thread but `run` of a worker.
+// A request's way: head, body, run, answer. All on the connection's HTTP thread but `run` of a
+// worker.
 extension HTTPDaemon {
     func headArrived(
         _ exchange: Exchange, _ connection: OpaquePointer, method: String, version: String
@@ -53,7 +54,8 @@ extension HTTPDaemon {
         }
         exchange.phase = .running
         let pool = plan.place == .load ? loaders : workers
-        // SAFETY: a suspended connection lives until it is resumed, which the job does as its last act.
+        // SAFETY: a suspended connection lives until it is resumed, which the job does as its last
+        // act.
         let address = Int(bitPattern: connection)
         unsafe MHD_suspend_connection(connection)
         let isTaken = pool.submit { [exchange] in

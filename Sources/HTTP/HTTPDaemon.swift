@@ -6,7 +6,8 @@ internal import Synchronization
 /// One of libmicrohttpd's daemons: a listener with its own threads and limits.
 @safe
 final class HTTPDaemon: @unchecked Sendable {
-    // SAFETY: set once before the first callback matters, cleared by `stop`, used by one thread then.
+    // SAFETY: set once before the first callback matters, cleared by `stop`, used by one thread
+    // then.
     private var daemon: OpaquePointer?
     let application: any Application
     let limits: ServerLimits
@@ -50,7 +51,8 @@ final class HTTPDaemon: @unchecked Sendable {
         let flags =
             MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
             | MHD_USE_ITC.rawValue | MHD_USE_ERROR_LOG.rawValue
-        // SAFETY: libmicrohttpd is stopped before this object dies, so the unretained pointer holds.
+        // SAFETY: libmicrohttpd is stopped before this object dies, so the unretained pointer
+        // holds.
         let me = unsafe Unmanaged.passUnretained(self).toOpaque()
         func pointer<F>(_ function: F) -> Int { unsafe unsafeBitCast(function, to: Int.self) }
         func item(_ option: MHD_OPTION, _ value: Int, _ context: UnsafeMutableRawPointer? = nil)

@@ -53,7 +53,8 @@ enum Responding {
     }
 
     private static func buffer(_ bytes: [UInt8]) -> OpaquePointer? {
-        // SAFETY: libmicrohttpd copies (MHD_ResponseMemoryMode.RESPMEM_MUST_COPY) and does not write.
+        // SAFETY: libmicrohttpd copies (MHD_ResponseMemoryMode.RESPMEM_MUST_COPY) and does not
+        // write.
         unsafe bytes.withUnsafeBytes { bytes in
             unsafe MHD_create_response_from_buffer(
                 bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress),
@@ -62,8 +63,8 @@ enum Responding {
     }
 }
 
-// SAFETY: `context` is the StreamSource retained above; libmicrohttpd calls this on the connection's
-// thread, and its buffer is valid for the call.
+// SAFETY: `context` is the StreamSource retained above; libmicrohttpd calls this on the
+// connection's thread, and its buffer is valid for the call.
 private func streamRead(
     _ context: UnsafeMutableRawPointer?, _ position: UInt64,
     _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int

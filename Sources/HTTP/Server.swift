@@ -38,8 +38,8 @@ public final class Server: Sendable {
     /// The TCP port in use (for port 0), in the listeners' order; nil for Unix.
     public var ports: [UInt16?] { daemons.map(\.port) }
 
-    /// Refuses new requests (503), lets running ones and streams end until the deadline, then closes
-    /// everything and removes the Unix sockets. Blocks.
+    /// Refuses new requests (503), lets running ones and streams end until the deadline, then
+    /// closes everything and removes the Unix sockets. Blocks.
     public func stop(deadlineMilliseconds: Int) {
         for daemon in daemons { daemon.quiesce() }
         workers.stop()

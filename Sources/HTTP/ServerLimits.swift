@@ -6,8 +6,8 @@ public struct ServerLimits: Sendable {
     public var connections = 6000
     /// From one address; 0: no bound.
     public var connectionsPerAddress = 0
-    /// Seconds without a byte, either way, after which a connection is closed. A stream that waits for
-    /// something to send does not count; one whose client does not read does.
+    /// Seconds without a byte, either way, after which a connection is closed. A stream that waits
+    /// for something to send does not count; one whose client does not read does.
     public var idleSeconds = 60
     /// Seconds from the head to the last byte of a body.
     public var bodySeconds = 60

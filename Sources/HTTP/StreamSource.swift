@@ -2,8 +2,8 @@ internal import CMicrohttpd
 internal import Linux
 internal import Synchronization
 
-/// Ties a `ResponseStream` to libmicrohttpd's pull: asks for the next piece, suspends the connection while
-/// there is none, resumes it once when the stream wakes.
+/// Ties a `ResponseStream` to libmicrohttpd's pull: asks for the next piece, suspends the
+/// connection while there is none, resumes it once when the stream wakes.
 @safe
 final class StreamSource: @unchecked Sendable {
     private enum Phase {
@@ -13,8 +13,8 @@ final class StreamSource: @unchecked Sendable {
         case closed
     }
 
-    // SAFETY: the connection is only touched in phase `suspended`, under the lock; libmicrohttpd keeps a
-    // suspended connection alive until it is resumed, and `close` comes before it is freed.
+    // SAFETY: the connection is only touched in phase `suspended`, under the lock; libmicrohttpd
+    // keeps a suspended connection alive until it is resumed, and `close` comes before it is freed.
     private let connection: OpaquePointer
     private let stream: any ResponseStream
     private let phase = Mutex(Phase.running(isWoken: false))

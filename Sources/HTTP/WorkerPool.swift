@@ -20,8 +20,10 @@ final class WorkerPool: Sendable {
     init(_ name: String, threads count: Int, queued limit: Int) throws(Errno) {
         self.limit = limit
         for index in 0..<count {
-            // Half a megabyte is the default; the registry and the control plane go deeper in debug builds.
-            let thread = try NamedThread("\(name)-\(index)", stackBytes: 2 << 20) { [self] in run() }
+            // Half a megabyte is the default; the registry and the control plane go deeper in debug
+            // builds.
+            let thread = try NamedThread("\(name)-\(index)", stackBytes: 2 << 20) { [self] in run()
+            }
             threads.withLock { $0.append(thread) }
         }
     }

@@ -27,7 +27,8 @@ public struct JSONLimits: Sendable {
 }
 
 extension JSONValue {
-    /// Reads exactly one document: UTF-8, no byte order mark, nothing after it, no duplicate members.
+    /// Reads exactly one document: UTF-8, no byte order mark, nothing after it, no duplicate
+    /// members.
     ///
     /// Strict RFC 8259: no comments, no trailing commas, no lone surrogates. Numbers keep their
     /// text, so that no digit is lost.
@@ -107,7 +108,7 @@ private struct Parser {
             let name = try string(bytes)
             path.enter(name)
             guard !isKnown(name, members, &names) else {
-                throw error("a second member named \"\(name)\"", at: start)
+                throw error("a second member named \"\(name.prefix(64))\"", at: start)
             }
             skipSpace(bytes)
             guard next(UInt8(ascii: ":"), bytes) else {
@@ -186,7 +187,9 @@ private struct Parser {
             if !next(UInt8(ascii: "+"), bytes) { _ = next(UInt8(ascii: "-"), bytes) }
             try digits(bytes)
         }
-        guard position - start <= 1024 else { throw error("a number of over 1024 digits", at: start) }
+        guard position - start <= 1024 else {
+            throw error("a number of over 1024 digits", at: start)
+        }
         return .number(JSONNumber(text: try text(bytes, start..<position)))
     }
 

@@ -1,5 +1,5 @@
-// SAFETY: of this whole file: `out` and `source` belong to the caller, who has reserved six bytes for
-// each byte of source plus `slack`, and are not kept. Nothing outside `source` is read.
+// SAFETY: of this whole file: `out` and `source` belong to the caller, who has reserved six bytes
+// for each byte of source plus `slack`, and are not kept. Nothing outside `source` is read.
 extension JSONText {
     /// The highest bit of each byte that cannot be copied as it is: control characters (NUL too),
     /// quote, backslash, and what is not ASCII. Bits above the lowest one set may be wrong.

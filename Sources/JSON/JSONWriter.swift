@@ -12,9 +12,10 @@ extension JSONValue {
 
 /// Appends JSON to one reused buffer of bytes.
 ///
-/// Two ways to write. Plain appends (`raw`, `string`, `integer`, …) put exactly what they are given;
-/// commas and colons are the caller's. Structured ones (`object`, `array`, `member`, `element`) put
-/// the commas themselves, by looking at the byte before, and mix with the plain ones:
+/// Two ways to write. Plain appends (`raw`, `string`, `integer`, …) put exactly what they are
+/// given; commas and colons are the caller's. Structured ones (`object`, `array`, `member`,
+/// `element`) put the commas themselves, by looking at the byte before, and mix with the plain
+/// ones:
 /// ```swift
 /// json.object {
 ///     $0.member("seq", record.sequence)

@@ -19,7 +19,8 @@ public enum Child {
 
     /// Runs `path` to its end. It gets `/dev/null` as 0, pipes as 1 and 2, and `descriptors` as 3,
     /// 4, …; every other descriptor of ours is close-on-exec. Blocks the calling thread.
-    /// - Parameter deadlineMilliseconds: after it the child gets SIGKILL and the reason is `deadline`.
+    /// - Parameter deadlineMilliseconds: after it the child gets SIGKILL and the reason is
+    ///   `deadline`.
     /// - Throws: `ENOENT`, `EACCES` of the executable; `EAGAIN`, `EMFILE`, `ENOMEM`.
     public static func run(
         _ path: String, arguments: [String], environment: [String] = [],

@@ -10,7 +10,8 @@ public final class MemoryFile: Sendable {
     /// - Throws: `EMFILE`, `ENFILE`, `ENOMEM`.
     public init(_ name: String) throws(Errno) {
         descriptor = FileDescriptor(
-            owning: try check(unsafe apiary_memfd_create(name, UInt32(MFD_CLOEXEC | MFD_ALLOW_SEALING))))
+            owning: try check(
+                unsafe apiary_memfd_create(name, UInt32(MFD_CLOEXEC | MFD_ALLOW_SEALING))))
     }
 
     public convenience init(_ name: String, holding bytes: Span<UInt8>) throws(Errno) {

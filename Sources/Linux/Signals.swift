@@ -6,8 +6,8 @@ public enum Signal: Int32, Sendable, CaseIterable {
     case interrupt = 2
     case terminate = 15
 
-    /// Blocks these signals in the calling thread and in those that it starts, and ignores SIGPIPE: a
-    /// peer that went away is an error of write(2). Call it first in `main`.
+    /// Blocks these signals in the calling thread and in those that it starts, and ignores SIGPIPE:
+    /// a peer that went away is an error of write(2). Call it first in `main`.
     public static func takeOver() {
         var set = sigset_t()
         unsafe sigemptyset(&set)
@@ -32,8 +32,8 @@ public enum Signal: Int32, Sendable, CaseIterable {
 
 /// This process's bounds, getrlimit(2).
 public enum ProcessLimits {
-    /// Raises the number of descriptors to the hard limit, and locked memory to what may be had: before
-    /// kernel 5.11 maps are locked memory.
+    /// Raises the number of descriptors to the hard limit, and locked memory to what may be had:
+    /// before kernel 5.11 maps are locked memory.
     /// - Returns: the descriptors that may be open now.
     public static func raise() -> Int {
         var limit = rlimit()

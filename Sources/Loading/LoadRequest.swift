@@ -15,7 +15,8 @@ public struct LoadRequest: Sendable, Hashable {
     }
 
     /// An existing directory in a bpffs, made for this load; pins go there: `p0`, `p1`, … for
-    /// functions and `m0`, `m1`, … for maps, in the report's order. `nil`: load, verify, throw away.
+    /// functions and `m0`, `m1`, … for maps, in the report's order. `nil`: load, verify, throw
+    /// away.
     public var pinDirectory: String?
     /// By name, each encoded by the variable's BTF type, before the load.
     public var globals = JSONObject()

@@ -4,8 +4,9 @@ internal import GRDB
 
 /// Programs, probes, kept objects, intents, the audit log and the revision, in one SQLite file.
 ///
-/// One connection on one queue, write-ahead log, `synchronous=FULL`: when a change returns, it is on
-/// the disk. Every call blocks (a commit is an fsync): call it from workers, never an HTTP thread.
+/// One connection on one queue, write-ahead log, `synchronous=FULL`: when a change returns, it is
+/// on the disk. Every call blocks (a commit is an fsync): call it from workers, never an HTTP
+/// thread.
 public final class RegistryStore: Sendable {
     private let queue: DatabaseQueue
 
@@ -21,7 +22,8 @@ public final class RegistryStore: Sendable {
             configuration.label = "registry"
             queue = try DatabaseQueue(path: path, configuration: configuration)
             try Self.migrate(queue)
-            // GRDB lowers synchronous to NORMAL when it sets WAL; what is acknowledged must be durable.
+            // GRDB lowers synchronous to NORMAL when it sets WAL; what is acknowledged must be
+            // durable.
             try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             let check = try queue.read { try String.fetchAll($0, sql: "PRAGMA quick_check(5)") }
             guard check == ["ok"] else {
@@ -53,9 +55,10 @@ public final class RegistryStore: Sendable {
         _ body: (Transaction) throws -> Void
     ) throws(RegistryError) -> Int64 {
         try write { transaction in
-            transaction.revision = try Int64.fetchOne(
-                transaction.database,
-                sql: "UPDATE state SET revision = revision + 1 RETURNING revision") ?? 0
+            transaction.revision =
+                try Int64.fetchOne(
+                    transaction.database,
+                    sql: "UPDATE state SET revision = revision + 1 RETURNING revision") ?? 0
             try body(transaction)
             try transaction.audit(origin, subject: subject, outcome: "ok")
             return transaction.revision
@@ -63,15 +66,19 @@ public final class RegistryStore: Sendable {
     }
 
     /// Notes what is about to be made or removed below our bpffs. No revision: nothing changed yet.
+    ///
+    /// Survives the daemon, but not a power cut: bpffs does not survive that either, and so the commit
+    /// waits for no disk.
     public func intend(_ intents: [IntentRow]) throws(RegistryError) {
-        try write { transaction in
+        try writeUnsynchronized { transaction in
             for intent in intents { try transaction.put(intent) }
         }
     }
 
     /// Forgets intents whose things are gone from bpffs, or never came to be.
     public func forget(intents names: [String]) throws(RegistryError) {
-        try write { transaction in
+        guard !names.isEmpty else { return }
+        try writeUnsynchronized { transaction in
             for name in names { try transaction.removeIntent(name) }
         }
     }
@@ -85,20 +92,33 @@ public final class RegistryStore: Sendable {
         }
     }
 
-    /// Keeps a row of an object whose bytes are on the disk already.
-    public func keep(_ object: ObjectRow) throws(RegistryError) {
-        try write { transaction in
-            try transaction.database.execute(
-                sql: "INSERT OR IGNORE INTO objects (digest, size_bytes, created_at) VALUES (?, ?, ?)",
-                arguments: [object.digest, object.sizeBytes, Int64(object.createdAtNanoseconds)])
-        }
-    }
-
     private func write<R>(_ body: (Transaction) throws -> R) throws(RegistryError) -> R {
         do {
             return try queue.write { try body(Transaction($0)) }
         } catch {
             throw Self.translate(error)
+        }
+    }
+
+    /// One transaction that is in the write-ahead log, and on the disk with the next synchronized one.
+    private func writeUnsynchronized(_ body: (Transaction) throws -> Void) throws(RegistryError) {
+        do {
+            try queue.writeWithoutTransaction { database in
+                try database.execute(sql: "PRAGMA synchronous = NORMAL")
+                defer { Self.synchronizeFully(database) }
+                try database.inTransaction {
+                    try body(Transaction(database))
+                    return .commit
+                }
+            }
+        } catch {
+            throw Self.translate(error)
+        }
+    }
+
+    private static func synchronizeFully(_ database: Database) {
+        do { try database.execute(sql: "PRAGMA synchronous = FULL") } catch {
+            preconditionFailure("SQLite does not take PRAGMA synchronous: \(error)")
         }
     }
 
@@ -124,8 +144,8 @@ public final class RegistryStore: Sendable {
     }
 }
 
-/// The schema's steps, from `migrations/`, carried in the executable. Each is applied once, in order,
-/// and never edited after a release.
+/// The schema's steps, from `migrations/`, carried in the executable. Each is applied once, in
+/// order, and never edited after a release.
 enum Migrations {
     static let all: [(name: String, sql: String)] = [
         ("v0001_initial", Asset.initialMigration.text)

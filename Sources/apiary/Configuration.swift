@@ -5,7 +5,8 @@ internal import Linux
 internal import Logging
 internal import Yams
 
-/// What the daemon runs with: the command line over the environment over the file over the defaults.
+/// What the daemon runs with: the command line over the environment over the file over the
+/// defaults.
 struct Configuration: CustomStringConvertible {
     let runtimeDirectory: String
     let stateDirectory: String
@@ -73,7 +74,8 @@ struct Configuration: CustomStringConvertible {
         return value.map { ["\($0)"] } ?? []
     }
 
-    /// `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`: loopback only, as long as there are no credentials.
+    /// `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`: loopback only, as long as there are no
+    /// credentials.
     private static func listener(_ text: String, isUnprotected: Bool) throws -> Listener {
         guard let colon = text.lastIndex(of: ":"),
             let port = UInt16(text[text.index(after: colon)...])

@@ -79,7 +79,8 @@ struct Daemon {
         } catch {
             throw ValidationError(
                 error == .eagain
-                    ? "Another apiary runs in \(directory)." : "Cannot lock \(directory): \(error).")
+                    ? "Another apiary runs in \(directory)." : "Cannot lock \(directory): \(error)."
+            )
         }
     }
 
@@ -93,7 +94,8 @@ struct Daemon {
                 log.notice("mounted tracefs on /sys/kernel/tracing")
             }
         } catch {
-            log.warning("tracefs is not mounted and cannot be: tracepoints will be refused: \(error)")
+            log.warning(
+                "tracefs is not mounted and cannot be: tracepoints will be refused: \(error)")
         }
         do {
             let directory = configuration.bpffsDirectory
@@ -106,7 +108,9 @@ struct Daemon {
             try FileSystem.makeDirectories(directory, mode: 0o700)
         } catch {
             throw ValidationError(
-                "\(configuration.bpffsDirectory) is in no bpffs and none can be mounted there: \(error).")
+                "\(configuration.bpffsDirectory) is in no bpffs and none can be mounted there: "
+                    + "\(error)."
+            )
         }
     }
 

@@ -1,7 +1,8 @@
 internal import ArgumentParser
 
-/// The options of `apiary serve`. Each may also stand in the configuration file, `runtime_dir: …`, or in the
-/// environment, `APIARY_RUNTIME_DIR`; the command line wins, then the environment, then the file.
+/// The options of `apiary serve`. Each may also stand in the configuration file, `runtime_dir: …`,
+/// or in the environment, `APIARY_RUNTIME_DIR`; the command line wins, then the environment, then
+/// the file.
 struct ServeOptions: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("Configuration file (YAML).", valueName: "file"))
     var config: String?
@@ -23,12 +24,14 @@ struct ServeOptions: ParsableArguments {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Unix socket. Default apiary.sock in the runtime directory.", valueName: "path"))
+        help: ArgumentHelp(
+            "Unix socket. Default apiary.sock in the runtime directory.", valueName: "path"))
     var socket: String?
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Also listen on TCP, 127.0.0.1:PORT; needs --unprotected.", valueName: "host:port"))
+        help: ArgumentHelp(
+            "Also listen on TCP, 127.0.0.1:PORT; needs --unprotected.", valueName: "host:port"))
     var listen: [String] = []
 
     @Flag(
@@ -38,7 +41,8 @@ struct ServeOptions: ParsableArguments {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Journal of the events. Default journal in the runtime directory.", valueName: "dir"))
+        help: ArgumentHelp(
+            "Journal of the events. Default journal in the runtime directory.", valueName: "dir"))
     var journalDir: String?
 
     @Option(
@@ -48,6 +52,7 @@ struct ServeOptions: ParsableArguments {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("trace, debug, info, notice, warning, error. Default info.", valueName: "level"))
+        help: ArgumentHelp(
+            "trace, debug, info, notice, warning, error. Default info.", valueName: "level"))
     var logLevel: String?
 }

@@ -88,7 +88,9 @@ struct BTFBuilder {
         let flag = values.contains { $0.value < 0 }
         return add(6, name, UInt32(size), count: values.count, flag: flag, words)
     }
-    mutating func enumeration64(_ name: String, signed: Bool, _ values: KeyValuePairs<String, UInt64>)
+    mutating func enumeration64(
+        _ name: String, signed: Bool, _ values: KeyValuePairs<String, UInt64>
+    )
         -> ID
     {
         let words = values.flatMap {
@@ -122,7 +124,9 @@ struct BTFBuilder {
     /// The blob.
     var bytes: [UInt8] {
         let types = words.flatMap(little)
-        let header: [UInt32] = [24, 0, UInt32(types.count), UInt32(types.count), UInt32(strings.count)]
+        let header: [UInt32] = [
+            24, 0, UInt32(types.count), UInt32(types.count), UInt32(strings.count),
+        ]
         return [0x9F, 0xEB, 1, 0] + header.flatMap(little) + types + strings
     }
 

@@ -32,13 +32,15 @@ struct JSONReaderTests {
         #expect(try JSONValue.parse(digits).number?.int128 == Int128.max)
         #expect(try JSONValue.parse("18446744073709551615").uint64 == UInt64.max)
         #expect(try JSONValue.parse("-9223372036854775808").int == Int.min)
-        #expect(try JSONValue.parse("340282366920938463463374607431768211455").number?.uint128 == .max)
+        #expect(
+            try JSONValue.parse("340282366920938463463374607431768211455").number?.uint128 == .max)
         #expect(try JSONValue.parse("1.0").int == nil)
         #expect(try JSONValue.parse("1e3").int == nil)
     }
 
     @Test(arguments: [
-        "01", "-", "1.", ".5", "1e", "1e+", "+1", "--1", "0x10", "NaN", "Infinity", "-Infinity", "1.e5",
+        "01", "-", "1.", ".5", "1e", "1e+", "+1", "--1", "0x10", "NaN", "Infinity", "-Infinity",
+        "1.e5",
         "00", "-01", "1 2", "- 1",
     ])
     func `what is not a number is refused`(_ text: String) {
@@ -72,10 +74,12 @@ struct JSONReaderTests {
         #expect(error([0x22, 0x7F, 0x22]) == nil)
     }
 
-    @Test(arguments: [
-        [0x80], [0xC0, 0x80], [0xC3], [0xE0, 0x80, 0x80], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80],
-        [0xF8, 0x88, 0x80, 0x80, 0x80], [0xFF], [0xC3, 0x28], [0xE2, 0x82],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0x80], [0xC0, 0x80], [0xC3], [0xE0, 0x80, 0x80], [0xED, 0xA0, 0x80],
+            [0xF4, 0x90, 0x80, 0x80],
+            [0xF8, 0x88, 0x80, 0x80, 0x80], [0xFF], [0xC3, 0x28], [0xE2, 0x82],
+        ] as [[UInt8]])
     func `bytes that are not UTF-8 are refused with their offset`(_ bytes: [UInt8]) {
         let found = error([0x22, 0x61] + bytes + [0x22])
         #expect(found?.reason == "bytes that are not UTF-8")
@@ -131,7 +135,8 @@ struct JSONReaderTests {
         #expect(error("[[[[1]]]]", limits: limits)?.reason == "nested deeper than 3 levels")
         #expect(error(#"{"a":{"a":{"a":{}}}}"#, limits: limits)?.pointer.description == "/a/a/a")
         let deep = String(repeating: "[", count: 1_000_000)
-        #expect(error(deep, limits: JSONLimits(depth: .max))?.reason == "nested deeper than 512 levels")
+        #expect(
+            error(deep, limits: JSONLimits(depth: .max))?.reason == "nested deeper than 512 levels")
     }
 
     @Test func `the number of values is limited`() {
@@ -140,7 +145,8 @@ struct JSONReaderTests {
     }
 
     @Test func `no mutation of a document makes the reader trap`() {
-        let seed = Array(#"{"a":[1,-2.5e3,"x\n\ud83d\ude00é",null,true],"b":{"c":"","d":[[]]}}"#.utf8)
+        let seed = Array(
+            #"{"a":[1,-2.5e3,"x\n\ud83d\ude00é",null,true],"b":{"c":"","d":[[]]}}"#.utf8)
         var random = SeededGenerator(1)
         for _ in 0..<20_000 {
             var bytes = seed

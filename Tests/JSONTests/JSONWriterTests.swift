@@ -66,7 +66,9 @@ struct JSONWriterTests {
     }
 
     @Test func `doubles read back the same and those without a number are strings`() {
-        for value in [0.1, -0.0, 1e300, .leastNonzeroMagnitude, .greatestFiniteMagnitude, 100, 1.0 / 3] {
+        for value in [
+            0.1, -0.0, 1e300, .leastNonzeroMagnitude, .greatestFiniteMagnitude, 100, 1.0 / 3,
+        ] {
             let text = written { $0.double(value) }
             #expect(Double(text)?.bitPattern == value.bitPattern)
         }
@@ -81,7 +83,8 @@ struct JSONWriterTests {
     @Test func `control characters, quotes and backslashes are escaped at every place`() throws {
         for length in 0..<40 {
             for place in 0..<max(length, 1) {
-                for special in ["\"", "\\", "\n", "\u{1}", "\u{1F}", "é", "€", "😀", "\u{7F}", "\0"] {
+                for special in ["\"", "\\", "\n", "\u{1}", "\u{1F}", "é", "€", "😀", "\u{7F}", "\0"]
+                {
                     var characters = (0..<length).map { String(UnicodeScalar(UInt8(97 + $0 % 26))) }
                     if length > 0 { characters[place] = special }
                     let text = characters.joined()
@@ -90,7 +93,9 @@ struct JSONWriterTests {
                 }
             }
         }
-        #expect(written { $0.string("\u{8}\u{9}\u{A}\u{C}\u{D}\u{B}\"\\/") } == #""\b\t\n\f\r\u000b\"\\/""#)
+        #expect(
+            written { $0.string("\u{8}\u{9}\u{A}\u{C}\u{D}\u{B}\"\\/") }
+                == #""\b\t\n\f\r\u000b\"\\/""#)
     }
 
     @Test func `long texts survive in pieces`() throws {
@@ -104,7 +109,9 @@ struct JSONWriterTests {
 
     @Test func `bytes that are not UTF-8 become U+FFFD as the standard library has it`() {
         var random = SeededGenerator(4)
-        let starts: [UInt8] = [0xC3, 0xE2, 0xF0, 0xED, 0xE0, 0xF4, 0x80, 0xBF, 0x82, 0xAC, 0x9F, 0xFF, 0x61]
+        let starts: [UInt8] = [
+            0xC3, 0xE2, 0xF0, 0xED, 0xE0, 0xF4, 0x80, 0xBF, 0x82, 0xAC, 0x9F, 0xFF, 0x61,
+        ]
         for _ in 0..<20_000 {
             let count = Int.random(in: 0..<12, using: &random)
             let bytes = (0..<count).map { _ in starts.randomElement(using: &random) ?? 0 }
@@ -168,7 +175,8 @@ struct JSONWriterTests {
         json.append(atMost: 10) { room in
             room.append(UInt8(ascii: "]"))
         }
-        #expect(json.withBytes { bytes in (0..<bytes.count).map { bytes[$0] } } == Array("[1,]".utf8))
+        #expect(
+            json.withBytes { bytes in (0..<bytes.count).map { bytes[$0] } } == Array("[1,]".utf8))
         json.removeAll()
         json.reserve(10_000)
         let more: [UInt8] = [0x78]

@@ -104,10 +104,7 @@ struct CurlRequest {
         if let json {
             let isTyped = headers.contains { $0.lowercased().hasPrefix("content-type:") }
             if !isTyped { arguments += ["-H", "Content-Type: application/json"] }
-            if method == "PUT" && file == nil { arguments += ["-X", "PUT"] }
             arguments += ["--data-binary", json]
-        } else if method == "PUT" && file == nil {
-            arguments += ["-X", "PUT"]
         }
         for header in headers { arguments += ["-H", header] }
         self.arguments = arguments + ["http://localhost" + target]

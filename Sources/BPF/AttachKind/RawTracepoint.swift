@@ -3,8 +3,8 @@ internal import Linux
 
 extension Program {
     /// Attaches to a tracepoint's own arguments.
-    /// - Throws: `ENOENT` no such tracepoint; `EINVAL` the function is no raw tracepoint's, or reads
-    ///   more arguments than it has; `EOPNOTSUPP` a cookie before 6.10.
+    /// - Throws: `ENOENT` no such tracepoint; `EINVAL` the function is no raw tracepoint's, or
+    ///   reads more arguments than it has; `EOPNOTSUPP` a cookie before 6.10.
     func attachRawTracepoint(name: String, cookie: UInt64?) throws(BPFError) -> Link {
         let result = unsafe apiary_raw_tracepoint_open(name, descriptor.raw, cookie ?? 0)
         if result < 0 {

@@ -15,9 +15,9 @@ struct Uprobe {
 
 extension Program {
     /// Opens the probe's perf event and attaches to it.
-    /// - Throws: `ENOENT` no such file; `EINVAL` the offset is beyond the file, or at no instruction
-    ///   that can be probed; `ESRCH` no such process; `ENODEV` no CONFIG_UPROBES; `EIO` a file
-    ///   system without mapped files.
+    /// - Throws: `ENOENT` no such file; `EINVAL` the offset is beyond the file, or at no
+    ///   instruction that can be probed; `ESRCH` no such process; `ENODEV` no CONFIG_UPROBES; `EIO`
+    ///   a file system without mapped files.
     func attachUprobe(_ probe: Uprobe, cookie: UInt64?) throws(BPFError) -> Link {
         let unit = try PerfUnit("uprobe", needs: "CONFIG_UPROBE_EVENTS")
         var attributes = perf_event_attr()

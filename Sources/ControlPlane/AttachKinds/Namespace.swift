@@ -34,7 +34,7 @@ struct NamespaceKind: AttachKind {
     func explain(_ error: BPFError, at site: AttachSite) -> Problem? {
         let place = site.text("netns").map { "netns \($0)" } ?? "the daemon's network namespace"
         switch error.errno {
-        case .eexist, .ebusy:
+        case .e2big where attachType == .flowDissector, .eexist, .ebusy:
             let inode: UInt64?
             // A namespace that has gone meanwhile has no holder.
             do { inode = try FileSystem.identity(try path(site)).inode } catch { inode = nil }
