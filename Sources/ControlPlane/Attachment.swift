@@ -35,20 +35,22 @@ final class Attachment: Sendable {
     ///
     /// Closing waits for RCU: 37 ms for a tracepoint, 125 ms for a uprobe. Workers only.
     func detach() throws(Errno) {
-        let held = holds.withLock { holds in
-            defer { holds = [] }
-            return holds
-        }
-        for case .filter(let filter) in held { try filter.detach() }
+        for filter in filters { try filter.detach() }
         for path in pinPaths { try FileSystem.unlink(path) }
-        close(held)
+        // The last references end here and nowhere later: the wait below is for that.
+        holds.withLock { $0 = [] }
         for id in linkIDs where !Link.waitUntilGone(id: id, timeoutMilliseconds: 5000) {
             throw .ebusy
         }
     }
 
-    /// The last references end with this call.
-    private func close(_ held: consuming [Hold]) {}
+    private var filters: [HeldFilter] {
+        holds.withLock { holds in
+            holds.compactMap { hold in
+                if case .filter(let filter) = hold { filter } else { nil }
+            }
+        }
+    }
 
     /// Puts another function in the place of this one's without a gap.
     /// - Throws: what the kernel says; then the first links may run the new function already.

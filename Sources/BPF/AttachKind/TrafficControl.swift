@@ -69,9 +69,11 @@ public struct TrafficControlFilter: Sendable, Hashable {
         }
     }
 
+    // The sizes end with the last member: libbpf wants what lies behind it to be 0, and a copy of a
+    // structure in Swift leaves anything in its padding.
     private var hook: bpf_tc_hook {
         var hook = bpf_tc_hook()
-        hook.sz = MemoryLayout<bpf_tc_hook>.size
+        hook.sz = MemoryLayout<bpf_tc_hook>.offset(of: \.parent).map { $0 + 4 } ?? 0
         hook.ifindex = Int32(bitPattern: interfaceIndex)
         hook.attach_point = isIngress ? BPF_TC_INGRESS : BPF_TC_EGRESS
         return hook
@@ -79,7 +81,7 @@ public struct TrafficControlFilter: Sendable, Hashable {
 
     private var options: bpf_tc_opts {
         var options = bpf_tc_opts()
-        options.sz = MemoryLayout<bpf_tc_opts>.size
+        options.sz = MemoryLayout<bpf_tc_opts>.offset(of: \.priority).map { $0 + 4 } ?? 0
         options.priority = priority
         options.handle = handle
         return options

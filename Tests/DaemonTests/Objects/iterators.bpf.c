@@ -45,8 +45,10 @@ int each_map(struct bpf_iter__bpf_map *context)
 SEC("iter/bpf_map_elem")
 int each_entry(struct bpf_iter__bpf_map_elem *context)
 {
-    if (!context->key || !context->value) return 0;
-    __u64 data[] = {*(__u32 *)context->key, *(__u64 *)context->value};
+    __u32 *key = context->key;
+    __u64 *value = context->value;
+    if (!key || !value) return 0;
+    __u64 data[] = {*key, *value};
     bpf_seq_printf(context->meta->seq, entry_format, sizeof(entry_format), data, sizeof(data));
     return 0;
 }
