@@ -57,6 +57,8 @@ let routes: [Route] = [
         body: small),
     Route(
         .delete, "/v1/probes/{id}", "delete_probe", .operate, deleteProbe, .worker, takes: remove),
+    Route(
+        .get, "/v1/probes/{id}/output", "get_probe_output", .read, getProbeOutput, .worker),
 
     Route(
         .get, "/v1/maps", "list_maps", .read, listMaps, .worker,

@@ -35,6 +35,11 @@ static inline int apiary_set_thread_name(const char *name) {
     return prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
+/// Puts the calling thread into the network namespace of a descriptor: 0, or -1 with errno set.
+static inline int apiary_set_network_namespace(int descriptor) {
+    return (int)syscall(SYS_setns, descriptor, 0x40000000);  // CLONE_NEWNET
+}
+
 /// fcntl(2) F_ADD_SEALS with shrink, grow and write sealed: linux/fcntl.h's numbers.
 enum { APIARY_F_ADD_SEALS = 1033, APIARY_SEAL_ALL = 0x0002 | 0x0004 | 0x0008 };
 

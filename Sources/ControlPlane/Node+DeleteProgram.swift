@@ -85,7 +85,7 @@ extension Node {
             throw Problem(failure, while: "detach a probe of \(row.name)")
         }
         for probe in probes {
-            do { try FileSystem.unlink(pinPath(probe.pin)) } catch {
+            do { try removePins(probe.pin) } catch {
                 throw Problem(error, while: "unpin \(probe.id)")
             }
         }

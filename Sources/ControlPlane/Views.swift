@@ -50,6 +50,8 @@ public struct ProbeView: Sendable {
     public let row: ProbeRow
     public let attach: AttachDocument
     public let link: LinkInfo?
+    /// Ids of all its links; none where the kernel makes none for the kind.
+    public let linkIDs: [UInt32]
     public let isPinned: Bool
     /// The function's counters; nil where it is not attached.
     public let program: ProgramInfo?
@@ -140,6 +142,7 @@ extension Node {
         do { info = try program?.functions[record.row.function]?.info() } catch { info = nil }
         return ProbeView(
             row: record.row, attach: record.attach, link: record.attachment?.info,
+            linkIDs: record.attachment?.linkIDs ?? [],
             isPinned: record.attachment?.isPinned ?? false,
             program: record.attachment == nil ? nil : info)
     }
