@@ -193,7 +193,8 @@ public struct Service: Application {
     }
 
     private func checkAccept(_ call: Call) throws(Problem) {
-        guard let accept = call.head.header("accept"), call.route.operation != "get_events",
+        guard let accept = call.head.header("accept"), call.route.operation != "get_events", call.route.operation != "list_entries",
+            call.route.operation != "list_kernel_entries",
             call.route.operation != "get_object", call.route.operation != "get_program_object"
         else { return }
         let ranges = accept.split(separator: ",").map { part in
