@@ -25,8 +25,8 @@ struct MapBytes {
 
     // MARK: Reading requests
 
-    /// A key from the URL, whatever `encoding` is to show: a JSON literal, `hex:…`, `base64:…`, or text
-    /// that is no JSON, taken as a string.
+    /// A key from the URL, whatever `encoding` is to show: a JSON literal, `hex:…`, `base64:…`,
+    /// or text that is no JSON, taken as a string.
     func key(inURL text: String) throws(Problem) -> [UInt8] {
         if text.hasPrefix("hex:") || text.hasPrefix("base64:") {
             return try key(.string(text), at: .root)
