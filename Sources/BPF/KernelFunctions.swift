@@ -26,8 +26,8 @@ public enum KernelFunctions {
         }
     }
 
-    /// The function of a system call: with the architecture's prefix, `__x64_sys_openat` (kernel 4.17
-    /// on x86-64, 4.19 on arm64), else without; nil where kallsyms shows none of them.
+    /// The function of a system call: with the architecture's prefix, `__x64_sys_openat` (kernel
+    /// 4.17 on x86-64, 4.19 on arm64), else without; nil where kallsyms shows none of them.
     public static func systemCall(_ name: String) -> String? {
         #if arch(arm64)
             let prefix = "__arm64_sys_"

@@ -2,6 +2,7 @@
 // headers that the Glibc module leaves out.
 #pragma once
 #include <linux/sockios.h>
+#include <malloc.h>
 #include <microhttpd.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>

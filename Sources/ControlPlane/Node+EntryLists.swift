@@ -64,7 +64,8 @@ extension Node {
     }
 
     /// All entries, as a stream.
-    public func entryDump(_ view: MapView, _ query: EntryQuery, _ format: DumpFormat) throws(Problem)
+    public func entryDump(_ view: MapView, _ query: EntryQuery, _ format: DumpFormat)
+        throws(Problem)
         -> EntryDump
     {
         try view.loaded.require(.iterate)

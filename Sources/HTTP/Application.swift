@@ -15,6 +15,7 @@ public enum Admission: Sendable {
     case refuse(Response)
     case accept(Plan)
 
+    /// How the body is taken, and what is run then, and where.
     public struct Plan: Sendable {
         /// `none` refuses a request that has a body (`bodyTooLarge(limit: 0)`); `file` one that
         /// says neither `Content-Length` nor chunked (`lengthRequired`).
@@ -26,7 +27,11 @@ public enum Admission: Sendable {
         /// In bytes, of the body as sent and as unpacked. Over it: `bodyTooLarge`.
         public var bodyLimit: Int
         public var place: Place
+        /// Called once, with the whole body. Where it runs on past `stop`, or the client has
+        /// gone, its answer is dropped.
         public var handle: @Sendable (Request) -> Response
+
+        /// See the members.
         public init(
             body: BodySink, bodyLimit: Int, place: Place,
             handle: @escaping @Sendable (Request) -> Response

@@ -37,10 +37,14 @@ final class MHDLog: Sendable {
         }
     }
 
+    /// What it says when a callback of ours ends a connection: at each client that leaves its
+    /// stream, and at each refusal in the middle of a body.
+    private static let ours = [
+        "Closing connection (application error", "Application reported internal error",
+    ]
+
     func write(_ format: UnsafePointer<CChar>, _ arguments: CVaListPointer) {
-        let (isAdmitted, dropped) = admit()
-        guard isAdmitted else { return }
-        let text = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { buffer in
+        var line = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { buffer in
             // SAFETY: the buffer is ours for this closure and its size is given; the format and
             // its arguments are libmicrohttpd's.
             guard let base = buffer.baseAddress,
@@ -48,7 +52,9 @@ final class MHDLog: Sendable {
             else { return "" }
             return unsafe String(cString: base)
         }
-        var line = text
+        if Self.ours.contains(where: { line.hasPrefix($0) }) { return }
+        let (isAdmitted, dropped) = admit()
+        guard isAdmitted else { return }
         while line.last?.isNewline == true { line.removeLast() }
         if dropped > 0 { line += " (\(dropped) such lines were left out)" }
         sink("libmicrohttpd: " + line)

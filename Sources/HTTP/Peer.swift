@@ -4,6 +4,7 @@ public import Linux
 
 /// Who is at the other end.
 public enum Peer: Sendable, Hashable {
+    /// As the kernel recorded it at connect(2).
     case unix(PeerCredentials)
     /// The address as text without the port; an IPv4 address also where it came mapped into IPv6.
     case tcp(address: String)

@@ -19,6 +19,8 @@ public struct Response: Sendable {
         /// closed without having been asked for a piece.
         case stream(any ResponseStream)
     }
+
+    /// - Parameter status: 200 to 599.
     public init(status: Int, headers: [(name: String, value: String)] = [], body: Body = .none) {
         self.status = status
         self.headers = headers
@@ -26,6 +28,7 @@ public struct Response: Sendable {
     }
 }
 
+/// What a stream says after each piece.
 public enum StreamStep: Sendable {
     /// Bytes were appended to the buffer.
     case more

@@ -56,6 +56,7 @@ public final class Server: Sendable {
 
     /// Refuses new requests (503), lets running ones and streams end until the deadline, then
     /// closes everything. Blocks. A handler that runs on after the deadline finds nobody to answer.
+    /// A second call returns at once. Not to be called in a handler, whose thread it waits for.
     public func stop(deadlineMilliseconds: Int) {
         let daemons = daemons.withLock { daemons in
             defer { daemons = [] }

@@ -17,10 +17,14 @@ public struct ServerLimits: Sendable {
     public var writeStallSeconds = 30
     /// The request line and all headers. Up to 32 KiB are taken in at all.
     public var headerBytes = 16 << 10
+    /// Threads for `Place.worker`.
     public var workers = 4
+    /// Threads for `Place.load`.
     public var loadWorkers = 2
     /// Waiting for a worker, for each of the two pools.
     public var queuedRequests = 1024
+
+    /// The limits above.
     public init() {}
 }
 

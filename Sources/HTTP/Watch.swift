@@ -35,10 +35,14 @@ final class Watch: Sendable {
         var streams: [UInt64: Stream] = [:]
         var lingering: [Int32: Lingering] = [:]
         var lastStream: UInt64 = 0
+        /// The most connections since memory was given back.
+        var peak = 0
         var isStopped = false
     }
 
     static let lingeringLimit = 64
+    /// So many closed connections are worth giving their memory back: about 12 MiB.
+    private static let trimmedConnections = 512
     private static let lingeringBytes = 4 << 20
     private static let lingeringSeconds: UInt64 = 3
     // epoll tags: a stream's number, a lingering descriptor with this bit, or the wake-up.
@@ -142,13 +146,19 @@ final class Watch: Sendable {
             let isNewSecond = clock.exchange(now, ordering: .relaxed) != now
             let tags = unsafe events.prefix(Int(max(0, count))).map { unsafe $0.data.u64 }
             var ended: [StreamPump] = []
+            var trims = false
             let goesOn = state.withLock { state in
                 for tag in tags { handle(tag, &state, &ended) }
-                if isNewSecond { sweep(now, &state, &ended) }
+                if isNewSecond {
+                    sweep(now, &state, &ended)
+                    trims = Self.isWorthTrimming(&state)
+                }
                 isBusy = !state.connections.isEmpty || !state.lingering.isEmpty
                 return !state.isStopped
             }
             for pump in ended { pump.suspension.end() }
+            // Connections have 32 KiB each in the heap, which keeps them to the end otherwise.
+            if trims { malloc_trim(0) }
             if !goesOn { return }
         }
     }
@@ -197,6 +207,13 @@ final class Watch: Sendable {
             state.lingering[descriptor] = nil
             close(descriptor)
         }
+    }
+
+    private static func isWorthTrimming(_ state: inout State) -> Bool {
+        state.peak = max(state.peak, state.connections.count)
+        guard state.peak - state.connections.count >= trimmedConnections else { return false }
+        state.peak = state.connections.count
+        return true
     }
 
     /// Ends a stream of which the client acknowledged nothing since `stallSeconds`.

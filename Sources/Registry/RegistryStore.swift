@@ -67,8 +67,8 @@ public final class RegistryStore: Sendable {
 
     /// Notes what is about to be made or removed below our bpffs. No revision: nothing changed yet.
     ///
-    /// Survives the daemon, but not a power cut: bpffs does not survive that either, and so the commit
-    /// waits for no disk.
+    /// Survives the daemon, but not a power cut: bpffs does not survive that either, and so the
+    /// commit waits for no disk.
     public func intend(_ intents: [IntentRow]) throws(RegistryError) {
         try writeUnsynchronized { transaction in
             for intent in intents { try transaction.put(intent) }
@@ -100,7 +100,8 @@ public final class RegistryStore: Sendable {
         }
     }
 
-    /// One transaction that is in the write-ahead log, and on the disk with the next synchronized one.
+    /// One transaction that is in the write-ahead log, and on the disk with the next synchronized
+    /// one.
     private func writeUnsynchronized(_ body: (Transaction) throws -> Void) throws(RegistryError) {
         do {
             try queue.writeWithoutTransaction { database in

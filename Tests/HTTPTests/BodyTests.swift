@@ -149,7 +149,10 @@ private func chunked(_ body: [UInt8], by size: Int) -> [UInt8] {
     }
 
     @Test func `an endless chunk extension is refused`() throws {
-        let server = try serve()
+        // libmicrohttpd 1.0.1 stops reading without an answer: the body's deadline ends it.
+        var limits = ServerLimits()
+        limits.bodySeconds = 1
+        let server = try serve(limits)
         let client = try server.connect()
         client.send("PUT /memory HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;")
         client.send([UInt8](repeating: UInt8(ascii: "x"), count: 1 << 20))

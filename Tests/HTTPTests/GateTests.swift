@@ -166,8 +166,10 @@ private let smuggled: [(name: String, bytes: String)] = [
         let seeds =
             smuggled.map(\.bytes) + [
                 "GET /a/b?c=d HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n",
-                "PUT /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-                "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
+                "PUT /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    + "3\r\nabc\r\n0\r\n\r\n",
+                "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\n"
+                    + "Content-Length: 3\r\n\r\nabc",
             ]
         var generator = Seeded(state: 8)
         for _ in 0..<2000 {

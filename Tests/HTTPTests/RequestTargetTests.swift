@@ -24,7 +24,8 @@ import Testing
 
     @Test(arguments: [
         ("/", []), ("/a/", ["a", ""]), ("//a", ["", "a"]), ("/.rodata", [".rodata"]),
-        ("/...", ["..."]), ("/%C3%BC", ["ü"]), ("/ü", ["ü"]), ("/a?", ["a"]), ("/a%0Ab", ["a\nb"]),
+        ("/...", ["..."]), ("/%C3%BC", ["ü"]), ("/ü", ["ü"]), ("/a?", ["a"]),
+        ("/a%0Ab", ["a\nb"]),
         ("/{\"a\":1}", ["{\"a\":1}"]),
     ]) func `segments are what stands between slashes`(_ text: String, _ segments: [String]) throws
     {

@@ -39,8 +39,10 @@ struct NamespaceKind: AttachKind {
             // A namespace that has gone meanwhile has no holder.
             do { inode = try FileSystem.identity(try path(site)).inode } catch { inode = nil }
             let link = site.link {
-                $0.place == .networkNamespace(inode: UInt32(truncatingIfNeeded: inode ?? 0),
-                    type: attachType)
+                $0.place
+                    == .networkNamespace(
+                        inode: UInt32(truncatingIfNeeded: inode ?? 0),
+                        type: attachType)
             }
             return site.busy(
                 "The \(name) of \(place)", link: link?.id, program: link?.programID, error)
