@@ -34,7 +34,7 @@ test: setup bpf ## everything that this kernel can show; run it as root
 
 bench: build ## measure against the peers in C, bpftool and bpftrace, in one run
 	@scripts/setup.sh bench
-	@bench/run.sh
+	@scripts/bench.sh
 
 generate: ## write openapi/apiary.json from openapi/apiary.yaml
 	swift build --product apiary-generate

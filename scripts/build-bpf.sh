@@ -1,6 +1,6 @@
 #!/bin/bash
 # Compiles bpf/*.bpf.c into .build/bpf/*.bpf.o and the tests' objects,
-# Tests/KernelTests/Objects/*.bpf.c, into .build/bpf/tests/*.bpf.o: only what changed.
+# Tests/*/Objects/*.bpf.c, into .build/bpf/tests/*.bpf.o: only what changed.
 #
 # -mcpu=v2: Linux 5.10 refuses what clang's default makes ("BPF_STX uses reserved fields").
 # The clang that comes with Swift has the BPF target; a distribution's may lack it.
@@ -38,4 +38,4 @@ compile() {
 shopt -s nullglob
 mkdir -p .build/bpf/tests
 for source in bpf/*.bpf.c; do compile "$source" .build/bpf; done
-for source in Tests/KernelTests/Objects/*.bpf.c; do compile "$source" .build/bpf/tests; done
+for source in Tests/*/Objects/*.bpf.c; do compile "$source" .build/bpf/tests; done

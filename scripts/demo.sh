@@ -31,7 +31,7 @@ bpffs=
 upload=(-sS --fail-with-body --unix-socket "$socket" -T "$object"
     "http://localhost/v1/programs/execsnoop?attach=auto")
 follow=(-sSN --unix-socket "$socket"
-    "http://localhost/v1/events?program=execsnoop&records=events")
+    "http://localhost/v1/events?program=execsnoop&since=oldest&records=events")
 delete=(-sS --fail-with-body --unix-socket "$socket" -X DELETE
     "http://localhost/v1/programs/execsnoop")
 daemon=

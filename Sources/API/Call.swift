@@ -62,6 +62,16 @@ struct Call: Sendable {
         return choice
     }
 
+    /// The value of a list's filter whose values are few; a misspelt one would find nothing.
+    func filter(_ name: String, among known: [String]) throws(Problem) -> String? {
+        guard let text = try parameter(name), !known.contains(text) else {
+            return try parameter(name)
+        }
+        throw Problem(
+            .invalidParameter,
+            "\(name)=\(text) is not allowed: " + known.joined(separator: ", ") + ".")
+    }
+
     func number(_ name: String, in range: ClosedRange<Int>) throws(Problem) -> Int? {
         guard let text = try parameter(name) else { return nil }
         guard let number = Int(text), range.contains(number) else {

@@ -7,12 +7,12 @@ internal import Problems
     let labels = try call.labels
     let program = try call.parameter("program")
     let function = try call.parameter("function")
-    let kind = try call.parameter("kind")
-    let state = try call.parameter("state")
+    let kind = try call.filter("kind", among: AttachKinds.names)
+    let state = try call.filter("state", among: ["attached", "disabled", "failed"])
     let probes = service.node.probes().filter { probe in
         matches(probe.row.labels, labels) && (program ?? probe.row.program) == probe.row.program
             && (function ?? probe.row.function) == probe.row.function
-            && (kind ?? probe.attach.kind.rawValue) == probe.attach.kind.rawValue
+            && (kind ?? probe.attach.kindName) == probe.attach.kindName
             && (state ?? probe.state.rawValue) == probe.state.rawValue
     }
     return try .page(of: probes, by: \.row.id, call, document)
@@ -73,6 +73,10 @@ private func answer(_ outcome: ProbeOutcome, _ call: Call) throws(Problem) -> An
     return try answer(outcome, call)
 }
 
+@Sendable func getProbeOutput(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    Answer(body: .text(try service.node.output(ofProbe: call.variables[0])))
+}
+
 @Sendable func deleteProbe(_ service: Service, _ call: Call) throws(Problem) -> Answer {
     let id = call.variables[0]
     let probe: ProbeView
@@ -116,15 +120,21 @@ private func document(of probe: ProbeView) -> JSONObject {
     document["labels"] = labelsDocument(probe.row.labels)
     document["state"] = .string(probe.state.rawValue)
     document["problem"] = probe.problem.map { .object($0.document(requestID: nil)) }
-    document["link"] =
-        probe.link.map { link in
-            [
-                "kernel_id": link.id == 0 ? nil : JSONValue(link.id),
-                "type": .string(link.typeName), "pinned": .bool(probe.isPinned),
-            ]
-        } ?? .null
+    document["link"] = link(of: probe)
     document["statistics"] = statistics(probe.program)
     document["created_at"] = Timestamp(nanoseconds: probe.row.createdAtNanoseconds).json
     document["revision"] = .string(String(probe.row.revision))
     return document
+}
+
+private func link(of probe: ProbeView) -> JSONValue {
+    guard let link = probe.link else { return .null }
+    var document = JSONObject()
+    document["kernel_id"] = link.id == 0 ? .null : JSONValue(link.id)
+    if probe.linkIDs.count > 1 {
+        document["kernel_ids"] = .array(probe.linkIDs.map { JSONValue($0) })
+    }
+    document["type"] = .string(link.typeName)
+    document["pinned"] = .bool(probe.isPinned)
+    return .object(document)
 }

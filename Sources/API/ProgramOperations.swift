@@ -6,7 +6,7 @@ internal import Problems
 
 @Sendable func listPrograms(_ service: Service, _ call: Call) throws(Problem) -> Answer {
     let labels = try call.labels
-    let state = try call.parameter("state")
+    let state = try call.filter("state", among: ["loaded", "failed", "deleting"])
     let digest = try call.parameter("digest")
     let programs = service.node.programs().filter { program in
         matches(program.row.labels, labels) && (state ?? program.stateName) == program.stateName

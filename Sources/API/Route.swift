@@ -1,3 +1,4 @@
+internal import ControlPlane
 internal import HTTP
 internal import Problems
 
@@ -90,6 +91,8 @@ struct Answer: Sendable {
         /// A document, with a newline after it.
         case json([UInt8])
         case object(UploadedBytes)
+        /// text/plain.
+        case text(ProbeOutput)
         case stream(any ResponseStream, type: String)
     }
     var status = 200

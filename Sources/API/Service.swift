@@ -192,9 +192,15 @@ public struct Service: Application {
         }
     }
 
+    /// Operations whose answers are not application/json.
+    private static let ownMediaTypes: Set<String> = [
+        "get_events", "get_object", "get_program_object", "get_probe_output", "list_entries",
+        "list_kernel_entries",
+    ]
+
     private func checkAccept(_ call: Call) throws(Problem) {
-        guard let accept = call.head.header("accept"), call.route.operation != "get_events",
-            call.route.operation != "get_object", call.route.operation != "get_program_object"
+        guard let accept = call.head.header("accept"),
+            !Self.ownMediaTypes.contains(call.route.operation)
         else { return }
         let ranges = accept.split(separator: ",").map { part in
             part.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()
@@ -216,6 +222,9 @@ public struct Service: Application {
         case .object(let object):
             response.headers.append((name: "Content-Type", value: "application/octet-stream"))
             response.body = .file(object.file, size: object.size)
+        case .text(let text):
+            response.headers.append((name: "Content-Type", value: "text/plain; charset=utf-8"))
+            response.body = .file(text.file, size: text.sizeBytes)
         case .stream(let stream, let type):
             response.headers.append((name: "Content-Type", value: type))
             response.body = .stream(stream)

@@ -15,10 +15,13 @@ public enum AttachTarget: Sendable, Hashable {
     case uprobe(binary: String, offset: UInt64, processID: Int32?, isReturn: Bool)
     /// A kernel function by its name in kallsyms. Kernel 4.17, pinned 5.15.
     case kprobe(symbol: String, offset: UInt64, isReturn: Bool)
-    /// Kernel functions by name, one link for all. Kernel 5.18.
-    case kprobeMulti(symbols: [String], isReturn: Bool)
-    /// Places in one file, one link for all. Kernel 6.6.
-    case uprobeMulti(binary: String, offsets: [UInt64], processID: Int32?, isReturn: Bool)
+    /// Kernel functions by name, one link for all. Kernel 5.18, `.traceKprobeSession` 6.10.
+    case kprobeMulti(
+        symbols: [String], isReturn: Bool, type: AttachType = .traceKprobeMulti)
+    /// Places in one file, one link for all. Kernel 6.6, `.traceUprobeSession` 6.13.
+    case uprobeMulti(
+        binary: String, offsets: [UInt64], processID: Int32?, isReturn: Bool,
+        type: AttachType = .traceUprobeMulti)
     /// One CPU's, or one process's, counter: a link a CPU. Kernel 4.9, pinned 5.15.
     case perfEvent(PerfCounter)
     /// An iterator; `mapID` where it walks a map. Kernel 5.8.
@@ -67,13 +70,14 @@ extension Program {
                 cookie: cookie)
         case .kprobe(let symbol, let offset, let isReturn):
             try attachKprobe(symbol: symbol, offset: offset, isReturn: isReturn, cookie: cookie)
-        case .kprobeMulti(let symbols, let isReturn):
-            try attachKprobeMulti(symbols: symbols, isReturn: isReturn, cookie: cookie)
-        case .uprobeMulti(let binary, let offsets, let processID, let isReturn):
+        case .kprobeMulti(let symbols, let isReturn, let type):
+            try attachKprobeMulti(
+                symbols: symbols, isReturn: isReturn, type, cookie: cookie)
+        case .uprobeMulti(let binary, let offsets, let processID, let isReturn, let type):
             try attachUprobeMulti(
                 UprobeMulti(
                     binary: binary, offsets: offsets, processID: processID, isReturn: isReturn),
-                cookie: cookie)
+                type, cookie: cookie)
         case .perfEvent(let counter):
             try attachPerfEvent(counter, cookie: cookie)
         default:

@@ -27,6 +27,8 @@ public struct AttachType: RawRepresentable, Sendable, Hashable {
     public static let tcxIngress = AttachType(rawValue: 46)
     public static let tcxEgress = AttachType(rawValue: 47)
     public static let traceUprobeMulti = AttachType(rawValue: 48)
+    public static let traceKprobeSession = AttachType(rawValue: 56)
+    public static let traceUprobeSession = AttachType(rawValue: 57)
     public static let netkitPrimary = AttachType(rawValue: 54)
     public static let netkitPeer = AttachType(rawValue: 55)
 }

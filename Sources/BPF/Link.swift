@@ -8,6 +8,8 @@ public struct LinkInfo: Sendable {
     /// bpftool's name: `perf_event`, `raw_tracepoint` (tp_btf too), `tracing`, `uprobe_multi`, …
     public let typeName: String
     public let programID: UInt32
+    /// What the link is attached to, as far as the kernel tells it for the type.
+    public let place: LinkSite
 
     // linux: enum bpf_link_type up to 6.18; the words are libbpf's.
     private static let typeNames = [
@@ -20,6 +22,15 @@ public struct LinkInfo: Sendable {
         typeName =
             raw.type < Self.typeNames.count ? Self.typeNames[Int(raw.type)] : "type \(raw.type)"
         programID = raw.prog_id
+        place = LinkSite(raw, typeName: typeName)
+    }
+
+    /// For an attachment that is no link of the kernel's: `id` is 0.
+    public init(typeName: String, programID: UInt32) {
+        id = 0
+        self.typeName = typeName
+        self.programID = programID
+        place = .other
     }
 }
 

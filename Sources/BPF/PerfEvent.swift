@@ -8,9 +8,10 @@ struct PerfEvent: ~Copyable {
     /// perf_event_open(2) with close-on-exec.
     /// - Parameters:
     ///   - text: what `config1` points at: a uprobe's file, a kprobe's function.
-    ///   - processID: nil: every process, on `cpu`, else that process on every CPU.
+    ///   - processID: nil: every process, on `cpu`.
+    ///   - cpu: nil: of a process every CPU, else CPU 0.
     init(
-        _ attributes: perf_event_attr, text: String? = nil, processID: Int32?, cpu: Int32 = 0
+        _ attributes: perf_event_attr, text: String? = nil, processID: Int32?, cpu: Int32? = nil
     ) throws(BPFError) {
         var attributes = attributes
         attributes.size = UInt32(MemoryLayout<perf_event_attr>.size)
@@ -18,7 +19,7 @@ struct PerfEvent: ~Copyable {
             // SAFETY: the kernel copies the text within this call.
             if text != nil { attributes.config1 = UInt64(UInt(bitPattern: address)) }
             return unsafe apiary_perf_event_open(
-                &attributes, processID ?? -1, processID == nil ? cpu : -1, -1,
+                &attributes, processID ?? -1, cpu ?? (processID == nil ? 0 : -1), -1,
                 UInt(PERF_FLAG_FD_CLOEXEC))
         }
         descriptor = FileDescriptor(owning: try checkErrno("perf_event_open", result))

@@ -128,8 +128,8 @@ struct BTFLayout {
         // 0 is "no name" even where there are no strings.
         guard name == 0 || name < endOfStrings else {
             throw BTFError(
-                "type \(Int(firstID) + index) has a name at \(name), the strings end at "
-                    + "\(endOfStrings)"
+                "type \(Int(firstID) + index) has a name at \(name), "
+                    + "the strings end at \(endOfStrings)"
             )
         }
     }

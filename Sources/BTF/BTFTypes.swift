@@ -15,6 +15,7 @@ public struct BTFError: Error, Sendable, Hashable {
 public final class BTFTypes: Sendable {
     public typealias ID = UInt32
 
+    /// `BTF_KIND_…`; `structure` is `STRUCT`, `forward` is `FWD`.
     public enum Kind: Sendable, Hashable {
         case void, int, pointer, array, structure, union, enumeration, forward, typedef, volatile
         case const, restrict, function, functionPrototype, variable, dataSection, float
@@ -59,6 +60,7 @@ public final class BTFTypes: Sendable {
         tagIDs = layout.tagIDs
     }
 
+    /// The type's own kind: a typedef is a typedef; `resolve` looks through it.
     public func kind(of type: ID) -> Kind { record(of: type)?.kind ?? .void }
 
     /// Empty where the type has none.

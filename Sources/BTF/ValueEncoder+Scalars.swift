@@ -4,7 +4,7 @@ import JSON
 struct IntegerRange {
     let minimum: Int128
     let maximum: UInt128
-    /// 64 bits and more also come as decimal strings, from clients whose numbers are doubles.
+    /// What a double does not hold exactly also comes as a decimal string (`int64=string`).
     let takesStrings: Bool
 
     /// - Parameter bits: 1 to 128.
@@ -12,7 +12,7 @@ struct IntegerRange {
         let all = UInt128.max >> UInt128(128 - bits)
         maximum = isSigned ? all >> 1 : all
         minimum = isSigned ? -1 - Int128(all >> 1) : 0
-        takesStrings = bits >= 64
+        takesStrings = bits > 53
     }
 
     var description: String { "\(minimum) to \(maximum)" }
@@ -23,6 +23,11 @@ struct IntegerRange {
 }
 
 extension ValueEncoder {
+    /// A client's own text in an error, which is not to become as long as what the client sent.
+    func clipped(_ text: String) -> String {
+        text.count > 64 ? text.prefix(64) + "…" : text
+    }
+
     func described(_ value: JSONValue) -> String {
         switch value {
         case .null: "null"
@@ -79,8 +84,8 @@ extension ValueEncoder {
             let names = enumeration.names.prefix(16).joined(separator: ", ")
             let more = enumeration.names.count > 16 ? ", …" : ""
             throw error(
-                "\(layout.typeName(node)) has no \"\(name)\": it has \(names)\(more); a number "
-                    + "(\(range.description)) is taken too")
+                "\(layout.typeName(node)) has no \"\(clipped(name))\": it has \(names)\(more); "
+                    + "a number (\(range.description)) is taken too")
         }
         // A bitfield can be too small for its enum's numbers.
         guard range.contains(number) else {

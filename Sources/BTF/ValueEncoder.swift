@@ -87,7 +87,7 @@ struct ValueEncoder {
         for member in object {
             path.enter(member.name)
             guard let index = composite.index[member.name] else {
-                throw error("\(layout.typeName(node)) has no member \"\(member.name)\"")
+                throw error("\(layout.typeName(node)) has no member \"\(clipped(member.name))\"")
             }
             let field = composite.fields[index]
             for choice in field.choices {

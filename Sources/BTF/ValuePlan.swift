@@ -15,7 +15,7 @@ public struct ValueError: Error, Sendable, Hashable {
 ///
 /// | type | JSON |
 /// | --- | --- |
-/// | integers, bitfields | exact numbers; on writing 8 and 16 bytes also as decimal strings |
+/// | integers, bitfields | exact numbers; on writing, over 53 bits also as decimal strings |
 /// | a single `char` | a number, signed where the compiler says so |
 /// | `char[N]` | text up to its NUL; what is not UTF-8 becomes U+FFFD; on writing at most N bytes |
 /// | `u8[N]` | plain hex text of N bytes |

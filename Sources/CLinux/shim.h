@@ -21,6 +21,11 @@ struct apiary_ucred {
     uint32_t gid;
 };
 
+/// pidfd_open(2), kernel 5.3: a descriptor that is readable once the process has ended, or -1.
+static inline int apiary_pidfd_open(int process) {
+    return (int)syscall(SYS_pidfd_open, process, 0);
+}
+
 /// memfd_create(2): a descriptor, or -1 with errno set.
 static inline int apiary_memfd_create(const char *name, unsigned int flags) {
     return (int)syscall(SYS_memfd_create, name, flags);
@@ -30,10 +35,20 @@ static inline int apiary_set_thread_name(const char *name) {
     return prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
+/// Puts the calling thread into the network namespace of a descriptor: 0, or -1 with errno set.
+static inline int apiary_set_network_namespace(int descriptor) {
+    return (int)syscall(SYS_setns, descriptor, 0x40000000);  // CLONE_NEWNET
+}
+
 /// fcntl(2) F_ADD_SEALS with shrink, grow and write sealed: linux/fcntl.h's numbers.
 enum { APIARY_F_ADD_SEALS = 1033, APIARY_SEAL_ALL = 0x0002 | 0x0004 | 0x0008 };
 
 /// prctl(2) with one argument: 0, or -1 with errno set.
 static inline int apiary_prctl(int option, unsigned long argument) {
     return prctl(option, argument, 0, 0, 0);
+}
+
+/// pidfd_getfd(2): our own copy of another process's descriptor, or -1 with errno set. Linux 5.6.
+static inline int apiary_pidfd_getfd(int pidfd, int descriptor) {
+    return (int)syscall(SYS_pidfd_getfd, pidfd, descriptor, 0);
 }

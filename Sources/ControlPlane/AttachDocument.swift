@@ -2,210 +2,209 @@ public import JSON
 internal import Loading
 internal import Problems
 
-/// The kinds of attachment, by api.md's names, that this release can make.
-public enum AttachKind: String, Sendable, CaseIterable {
-    case tracepoint
-    case rawTracepoint = "raw_tracepoint"
-    case tpBTF = "tp_btf"
-    case uprobe, uretprobe
-}
-
-/// Where a function is to be attached, as a client says and reads it.
+/// Where a function is to be attached, as a client says and reads it: the kind, and its members in
+/// the kind's order.
 public struct AttachDocument: Sendable, Hashable {
-    public var kind: AttachKind
-    /// tracepoint: its group.
-    public var category: String?
-    /// tracepoint, raw_tracepoint, tp_btf (there: the target fixed at load, shown only).
-    public var name: String?
-    /// uprobe, uretprobe: an absolute path.
-    public var binary: String?
-    public var symbol: String?
-    /// Bytes from the symbol, or where there is none from the start of the file.
-    public var offset: UInt64?
-    /// Only this process; nil: all.
-    public var processID: Int32?
-    /// Given to the program by `bpf_get_attach_cookie`.
-    public var cookie: UInt64?
+    let kind: any AttachKind
+    /// Without `kind`.
+    let members: JSONObject
 
-    init(kind: AttachKind) { self.kind = kind }
+    /// api.md's word, `raw_tracepoint`.
+    public var kindName: String { kind.name }
 
-    /// As JSON: the members of its kind, in one order.
+    /// As JSON.
     public var json: JSONObject {
         var document = JSONObject()
-        document["kind"] = .string(kind.rawValue)
-        document["category"] = category.map { .string($0) }
-        document["name"] = name.map { .string($0) }
-        document["binary"] = binary.map { .string($0) }
-        document["symbol"] = symbol.map { .string($0) }
-        document["offset"] = offset.map { JSONValue($0) }
-        document["pid"] = processID.map { JSONValue($0) }
-        document["cookie"] = cookie.map { JSONValue($0) }
+        document["kind"] = .string(kind.name)
+        for member in members { document[member.name] = member.value }
         return document
     }
 
     var text: String { String(decoding: JSONValue.object(json).serialized(), as: UTF8.self) }
 
-    private static let members: [AttachKind: Set<String>] = [
-        .tracepoint: ["kind", "category", "name", "cookie"],
-        .rawTracepoint: ["kind", "name", "cookie"],
-        .tpBTF: ["kind", "name", "cookie"],
-        .uprobe: ["kind", "binary", "symbol", "offset", "pid", "cookie"],
-        .uretprobe: ["kind", "binary", "symbol", "offset", "pid", "cookie"],
-    ]
+    public static func == (one: AttachDocument, other: AttachDocument) -> Bool {
+        one.kind.name == other.kind.name && one.members == other.members
+    }
 
-    /// Reads the `attach` member of a request for `function`; an empty one means what the
-    /// function's section name says, a `kind` alone takes the rest from there where the kinds
-    /// agree.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(kind.name)
+        hasher.combine(members)
+    }
+
+    /// Reads the `attach` member of a request for `function`.
+    ///
+    /// An empty one means what the function's section name says. A kind that gives no place (no more
+    /// than `pid` and `cookie`) takes it from there where the kinds agree.
     init(_ document: JSONObject, for function: LoadReport.Function, at pointer: JSONPointer)
         throws(Problem)
     {
-        let section = SectionName(function.section).document
-        guard let kindValue = document["kind"] else {
+        let section = SectionName(of: function)
+        if let value = document["kind"] {
+            kind = try Self.kind(value, at: pointer.appending("kind"))
+        } else {
             if let stray = document.members.first {
                 throw Problem(
                     .invalidMember, "attach has \"\(stray.name)\" but no \"kind\": name the kind.",
                     pointer: pointer.description)
             }
-            guard let section else { throw Self.sectionSaysTooLittle(function, pointer) }
-            self = section
-            try checkComplete(function, pointer)
-            return
+            guard let section else { throw Self.sectionSaysNoKind(function, pointer) }
+            kind = section.kind
         }
-        let kind = try Self.kind(kindValue, at: pointer.appending("kind"))
-        self.init(kind: kind)
-        let allowed = Self.members[kind] ?? []
-        for member in document.members where !allowed.contains(member.name) {
-            throw Problem(
-                .unknownMember,
-                "\"\(member.name)\" is not a member of attach for \(kind.rawValue): it takes "
-                    + allowed.sorted().joined(separator: ", ") + ".",
-                pointer: pointer.appending(member.name).description)
-        }
-        category = try Self.text("category", document, pointer)
-        name = try Self.text("name", document, pointer)
-        binary = try Self.text("binary", document, pointer)
-        symbol = try Self.text("symbol", document, pointer)
-        offset = try Self.unsigned("offset", document, pointer)
-        cookie = try Self.unsigned("cookie", document, pointer)
-        if let pid = try Self.unsigned("pid", document, pointer) {
-            guard pid > 0, let exact = Int32(exactly: pid) else {
-                throw Problem(
-                    .invalidMember, "\(pid) is not a process id: 1 to 2147483647.",
-                    pointer: pointer.appending("pid").description)
+        var given = document
+        given["kind"] = nil
+        let isPlaceless = given.members.allSatisfy { ["pid", "cookie"].contains($0.name) }
+        if isPlaceless, let section, section.kind.name == kind.name {
+            for member in section.members where given[member.name] == nil {
+                given[member.name] = member.value
             }
-            processID = exact
         }
-        if document.count == 1, let section, section.kind == kind { self = section }
-        if kind == .tpBTF, let asked = name, asked != function.target {
-            throw Problem(
-                .wrongKind,
-                "\(function.name) was loaded for tp_btf/\(function.target ?? "?"), the kernel "
-                    + "fixes that at "
-                    + "load: load it with functions.targets {\"\(function.name)\": \"\(asked)\"}.",
-                pointer: pointer.appending("name").description)
-        }
+        try Self.checkKind(kind, fits: function)
+        try Self.check(given, of: kind, at: pointer)
+        try Self.checkFixed(given, of: kind, function, pointer)
+        for member in kind.fixed(for: function) { given[member.name] = member.value }
+        members = Self.ordered(given, kind)
         try checkComplete(function, pointer)
     }
 
     /// Reads a stored document.
     init(stored text: String) throws(Problem) {
         do {
-            let document = try JSONValue.parse(text).object ?? JSONObject()
-            self.init(
-                kind: document["kind"]?.string.flatMap(AttachKind.init(rawValue:)) ?? .tracepoint)
-            category = document["category"]?.string
-            name = document["name"]?.string
-            binary = document["binary"]?.string
-            symbol = document["symbol"]?.string
-            offset = document["offset"]?.uint64
-            processID = document["pid"]?.int.flatMap { Int32(exactly: $0) }
-            cookie = document["cookie"]?.uint64
+            var document = try JSONValue.parse(text).object ?? JSONObject()
+            let name = document["kind"]?.string ?? "none"
+            guard let kind = AttachKinds.named(name) else {
+                throw Problem(.internalError, "This release knows no attach kind \(name).")
+            }
+            document["kind"] = nil
+            self.kind = kind
+            members = document
+        } catch let problem as Problem {
+            throw problem
         } catch {
             throw Problem(
                 .internalError, "The registry's attach document is not readable.", cause: error)
         }
     }
 
+    /// Whether what the document says of the load is so of another load's function too.
+    func isAsFixed(for function: LoadReport.Function) -> Bool {
+        kind.fixed(for: function).members.allSatisfy { members[$0.name] == $0.value }
+    }
+
+    /// For a row whose own document cannot be read.
+    static let unreadable = AttachDocument(kind: TracepointKind(), members: JSONObject())
+
+    private init(kind: any AttachKind, members: JSONObject) {
+        self.kind = kind
+        self.members = members
+    }
+
+    /// - Throws: `wrong_kind` with the kinds that fit.
+    static func checkKind(_ kind: any AttachKind, fits function: LoadReport.Function)
+        throws(Problem)
+    {
+        guard !kind.fits(function) else { return }
+        let fitting = AttachKinds.fitting(function).map(\.name)
+        throw Problem(
+            .wrongKind,
+            "\(function.name) (section \"\(function.section)\") is of type \(function.type), which "
+                + "cannot be attached as \(kind.name)"
+                + (fitting.isEmpty ? "." : ": " + fitting.joined(separator: ", ") + " can be."),
+            pointer: "/attach/kind")
+    }
+
+    private static func ordered(_ given: JSONObject, _ kind: any AttachKind) -> JSONObject {
+        var members = JSONObject()
+        for member in kind.members {
+            if let value = given[member.name] { members[member.name] = value }
+        }
+        return members
+    }
+
+    private static func check(
+        _ given: JSONObject, of kind: any AttachKind, at pointer: JSONPointer
+    ) throws(Problem) {
+        for member in given {
+            guard let known = kind.members.first(where: { $0.name == member.name }) else {
+                let names = kind.members.map(\.name)
+                let near = NearMatches.find(member.name, among: names)
+                throw Problem(
+                    .unknownMember,
+                    "\"\(member.name)\" is not a member of attach for \(kind.name): it takes "
+                        + (["kind"] + names).joined(separator: ", ") + ".",
+                    pointer: pointer.appending(member.name).description,
+                    hint: near.first.map { "Did you mean \"\($0)\"?" })
+            }
+            try known.check(member.value, at: pointer)
+        }
+        for group in kind.excludes {
+            let both = group.filter { given[$0] != nil }
+            if both.count > 1 {
+                throw Problem(
+                    .invalidMember,
+                    "attach has \(both.joined(separator: " and ")): give one of them.",
+                    pointer: pointer.appending(both[1]).description)
+            }
+        }
+    }
+
+    /// - Throws: `wrong_kind` where the document asks for another target than the load has fixed.
+    private static func checkFixed(
+        _ given: JSONObject, of kind: any AttachKind, _ function: LoadReport.Function,
+        _ pointer: JSONPointer
+    ) throws(Problem) {
+        let fixed = kind.fixed(for: function)
+        for member in given where member.name == "target" && fixed["target"] != member.value {
+            let asked = member.value.string ?? ""
+            throw Problem(
+                .wrongKind,
+                "\(function.name) was loaded for \(kind.name)/\(function.target ?? "?"), the kernel "
+                    + "fixes that at load: load it with functions.targets "
+                    + "{\"\(function.name)\": \"\(asked)\"}.",
+                pointer: pointer.appending("target").description)
+        }
+    }
+
     private func checkComplete(_ function: LoadReport.Function, _ pointer: JSONPointer)
         throws(Problem)
     {
-        var missing: String?
-        switch kind {
-        case .tracepoint: missing = category == nil ? "category" : name == nil ? "name" : nil
-        case .rawTracepoint: missing = name == nil ? "name" : nil
-        case .tpBTF: break
-        case .uprobe, .uretprobe:
-            missing =
-                binary == nil ? "binary" : symbol == nil && offset == nil ? "symbol or offset" : nil
-        }
-        if let missing {
+        for group in kind.needs where group.allSatisfy({ members[$0] == nil }) {
             throw Problem(
                 .invalidMember,
-                "attach for \(kind.rawValue) needs \(missing), and the section name "
-                    + "\"\(function.section)\" "
-                    + "of \(function.name) does not say it.",
+                "attach for \(kind.name) needs \(group.joined(separator: " or ")), and the section "
+                    + "name \"\(function.section)\" of \(function.name) does not say it.",
                 pointer: pointer.description)
-        }
-        if let binary, !binary.hasPrefix("/") {
-            throw Problem(
-                .invalidMember,
-                "binary \"\(binary)\" is not an absolute path and was not found in the library "
-                    + "and program directories.",
-                pointer: pointer.appending("binary").description)
         }
     }
 
     private static func kind(_ value: JSONValue, at pointer: JSONPointer) throws(Problem)
-        -> AttachKind
+        -> any AttachKind
     {
         guard let name = value.string else {
             throw Problem(
                 .invalidMember, "kind is a \(value.typeName), it must be a string.",
                 pointer: pointer.description)
         }
-        guard let kind = AttachKind(rawValue: name) else {
-            let known = AttachKind.allCases.map(\.rawValue)
-            let near = NearMatches.find(name, among: known)
+        guard let kind = AttachKinds.named(name) else {
+            let near = NearMatches.find(name, among: AttachKinds.names)
             throw Problem(
                 .invalidMember,
-                "\"\(name)\" is not a kind that can be attached: " + known.joined(separator: ", ")
-                    + ".", pointer: pointer.description,
+                "\"\(name)\" is not a kind that can be attached: "
+                    + AttachKinds.names.joined(separator: ", ") + ".",
+                pointer: pointer.description,
                 hint: near.first.map { "Did you mean \"\($0)\"?" })
         }
         return kind
     }
 
-    private static func text(_ name: String, _ document: JSONObject, _ pointer: JSONPointer)
-        throws(Problem) -> String?
-    {
-        guard let value = document[name] else { return nil }
-        guard let text = value.string, !text.isEmpty else {
-            throw Problem(
-                .invalidMember, "\(name) must be a string that is not empty.",
-                pointer: pointer.appending(name).description)
-        }
-        return text
-    }
-
-    private static func unsigned(_ name: String, _ document: JSONObject, _ pointer: JSONPointer)
-        throws(Problem) -> UInt64?
-    {
-        guard let value = document[name] else { return nil }
-        guard let number = value.uint64 else {
-            throw Problem(
-                .invalidMember, "\(name) must be an integer from 0 to 18446744073709551615.",
-                pointer: pointer.appending(name).description)
-        }
-        return number
-    }
-
-    private static func sectionSaysTooLittle(
+    private static func sectionSaysNoKind(
         _ function: LoadReport.Function, _ pointer: JSONPointer
     ) -> Problem {
-        Problem(
+        let fitting = AttachKinds.fitting(function).map(\.name)
+        return Problem(
             .invalidMember,
-            "The section name \"\(function.section)\" of \(function.name) does not say where to "
-                + "attach it: "
-                + "give attach with its kind and parameters.", pointer: pointer.description)
+            "The section name \"\(function.section)\" of \(function.name) does not say where to attach it: "
+                + "give attach with its kind"
+                + (fitting.isEmpty ? "" : " (\(fitting.joined(separator: ", ")))")
+                + " and parameters.", pointer: pointer.description)
     }
 }

@@ -1,201 +1,131 @@
 internal import BPF
 internal import Linux
-internal import Loading
-internal import Problems
 internal import Synchronization
 
-/// A probe's kernel side: the link, its pin, and what was known of it when it was made or adopted.
+/// A probe's kernel side: its links with their pins, or its filter, and what was known of them when
+/// they were made or adopted.
 final class Attachment: Sendable {
-    let info: LinkInfo
-    /// The pin's name below our bpffs directory.
-    let pin: String
-    let pinPath: String
-    let isPinned: Bool
-    private let link: Mutex<Link?>
-
-    init(_ link: Link, info: LinkInfo, pin: String, pinPath: String, isPinned: Bool) {
-        self.info = info
-        self.pin = pin
-        self.pinPath = pinPath
-        self.isPinned = isPinned
-        self.link = Mutex(link)
+    enum Hold: Sendable {
+        case link(Link)
+        case filter(HeldFilter)
     }
 
-    /// Removes the pin and closes the link, then waits until the kernel has let go of it.
+    /// Of the first link; of a filter or a descriptor that is no link, with the id 0.
+    let info: LinkInfo
+    /// All ids, none where the kernel makes no link.
+    let linkIDs: [UInt32]
+    /// The base name of the pins below our bpffs directory.
+    let pin: String
+    let isPinned: Bool
+    private let pinPaths: [String]
+    private let holds: Mutex<[Hold]>
+
+    /// - Parameter pinPaths: one for each hold, or none where they cannot be pinned.
+    init(_ holds: [Hold], infos: [LinkInfo], pin: String, pinPaths: [String]) {
+        precondition(!infos.isEmpty, "an attachment of \(holds.count) holds needs an info")
+        info = infos[0]
+        linkIDs = infos.map(\.id).filter { $0 != 0 }
+        self.pin = pin
+        self.pinPaths = pinPaths
+        isPinned = !pinPaths.isEmpty
+        self.holds = Mutex(holds)
+    }
+
+    /// Removes the pins and closes the links, then waits until the kernel has let go of them.
     ///
     /// Closing waits for RCU: 37 ms for a tracepoint, 125 ms for a uprobe. Workers only.
     func detach() throws(Errno) {
-        if isPinned { try FileSystem.unlink(pinPath) }
-        link.withLock { $0 = nil }
-        if info.id != 0, !Link.waitUntilGone(id: info.id, timeoutMilliseconds: 5000) {
+        for filter in filters { try filter.detach() }
+        for path in pinPaths { try FileSystem.unlink(path) }
+        // The last references end here and nowhere later: the wait below is for that.
+        holds.withLock { $0 = [] }
+        for id in linkIDs where !Link.waitUntilGone(id: id, timeoutMilliseconds: 5000) {
             throw .ebusy
+        }
+    }
+
+    private var filters: [HeldFilter] {
+        holds.withLock { holds in
+            holds.compactMap { hold in
+                if case .filter(let filter) = hold { filter } else { nil }
+            }
+        }
+    }
+
+    /// Puts another function in the place of this one's without a gap.
+    /// - Throws: what the kernel says; then the first links may run the new function already.
+    func update(to program: Program) throws(BPFError) {
+        let held = holds.withLock { $0 }
+        for hold in held {
+            switch hold {
+            case .link(let link): try link.update(to: program)
+            case .filter(let filter): try filter.replace(with: program)
+            }
+        }
+    }
+
+    /// The first link; nil of a filter, and once it is detached.
+    var link: Link? {
+        holds.withLock { holds in
+            guard case .link(let link)? = holds.first else { return nil }
+            return link
         }
     }
 }
 
-extension Node {
-    func pinPath(_ pin: String) -> String { configuration.bpffsDirectory + "/" + pin }
+/// A tc filter, the namespace of its interface, and the text by which a later daemon knows it: it
+/// has no pin, so a symbolic link in our bpffs says where it is.
+struct HeldFilter: Sendable, Hashable {
+    let filter: TrafficControlFilter
+    /// nil: the daemon's own.
+    let namespace: String?
 
-    /// Attaches a function of `program` and pins the link under `pin`.
-    func attach(
-        _ document: AttachDocument, function name: String, of program: LoadedProgram, pin: String
-    ) throws(Problem) -> Attachment {
-        guard let function = program.functions[name],
-            let reported = program.report.functions.first(where: { $0.name == name })
-        else { throw Problem(.notFound, "Program \(program.name) has no function \(name).") }
-        try checkKind(document.kind, fits: reported)
-        let action = "attach \(program.name).\(name) as \(document.kind.rawValue)"
-        let target = try target(of: document)
-        let link: Link
-        do {
-            link = try function.attach(to: target, cookie: document.cookie)
-        } catch {
-            throw explain(error, document, while: action)
-        }
-        do {
-            let info = try link.info()
-            let path = pinPath(pin)
-            if link.isPinnable { try link.pin(path) }
-            return Attachment(
-                link, info: info, pin: pin, pinPath: path, isPinned: link.isPinnable)
-        } catch {
-            throw Problem(error, while: "pin the link of \(program.name).\(name)")
-        }
+    init(_ filter: TrafficControlFilter, namespace: String?) {
+        self.filter = filter
+        self.namespace = namespace
     }
 
-    /// Opens the pin that an earlier daemon left.
-    /// - Returns: nil where there is none, or where it holds another program's link.
-    func adopt(pin: String, function name: String, of program: LoadedProgram) -> Attachment? {
-        let path = pinPath(pin)
-        guard FileSystem.exists(path), let kernelID = program.kernelIDs[name] else { return nil }
-        do {
-            let link = try Link(pinned: path)
-            let info = try link.info()
-            guard info.programID == kernelID else { return nil }
-            return Attachment(
-                link, info: info, pin: pin, pinPath: path, isPinned: true)
-        } catch {
-            log.warning("a link's pin cannot be opened", metadata: ["pin": "\(path): \(error)"])
+    /// `tc 4 ingress 49152 7 /run/netns/blue`: interface, direction, priority, handle, namespace.
+    var text: String {
+        "tc \(filter.interfaceIndex) \(filter.isIngress ? "ingress" : "egress") "
+            + "\(filter.priority) \(filter.handle) \(namespace ?? "-")"
+    }
+
+    init?(text: String) {
+        let words = text.split(separator: " ", maxSplits: 5).map(String.init)
+        guard words.count == 6, words[0] == "tc", let index = UInt32(words[1]),
+            let priority = UInt32(words[3]), let handle = UInt32(words[4])
+        else { return nil }
+        filter = TrafficControlFilter(
+            interfaceIndex: index, isIngress: words[2] == "ingress", priority: priority,
+            handle: handle)
+        namespace = words[5] == "-" ? nil : words[5]
+    }
+
+    /// One that is gone, with its interface or namespace, is fine.
+    func detach() throws(Errno) {
+        let outcome = within { () -> Errno? in
+            do throws(BPFError) { try filter.detach() } catch { return error.errno }
             return nil
         }
+        if let failure = outcome ?? nil { throw failure }
     }
 
-    /// Detaches many at once: each waits for RCU by itself, and the waits overlap.
-    func detachAll(_ attachments: [Attachment]) -> [Errno] {
-        let failures = Mutex<[Errno]>([])
-        let next = Mutex(0)
-        let work: @Sendable () -> Void = {
-            while true {
-                let index = next.withLock { next in
-                    defer { next += 1 }
-                    return next
-                }
-                guard index < attachments.count else { return }
-                do throws(Errno) { try attachments[index].detach() } catch {
-                    failures.withLock { $0.append(error) }
-                }
-            }
+    func replace(with program: Program) throws(BPFError) {
+        let outcome = within { () -> BPFError? in
+            do throws(BPFError) { try filter.replace(with: program) } catch { return error }
+            return nil
         }
-        var threads: [NamedThread] = []
-        for _ in 1..<max(1, min(16, attachments.count)) {
-            // Without another thread it takes longer and comes to the same.
-            do { threads.append(try NamedThread("detach", work)) } catch { break }
-        }
-        work()
-        for thread in threads { thread.join() }
-        return failures.withLock { $0 }
+        guard let failure = outcome else { throw BPFError("setns", .enoent) }
+        if let failure { throw failure }
     }
 
-    private func checkKind(_ kind: AttachKind, fits function: LoadReport.Function) throws(Problem) {
-        let fits =
-            switch kind {
-            case .tracepoint: function.type == "tracepoint"
-            case .rawTracepoint: function.type.hasPrefix("raw_tracepoint")
-            case .tpBTF: function.type == "tracing" && function.expectedAttachType == 23
-            case .uprobe, .uretprobe: function.type == "kprobe" && function.expectedAttachType == 0
-            }
-        guard !fits else { return }
-        throw Problem(
-            .wrongKind,
-            "\(function.name) (section \"\(function.section)\") is of type \(function.type), "
-                + "which cannot be "
-                + "attached as \(kind.rawValue).")
-    }
+    /// nil where there is no such filter any more.
+    func programID() -> UInt32? { within { filter.programID() } ?? nil }
 
-    private func target(of document: AttachDocument) throws(Problem) -> AttachTarget {
-        switch document.kind {
-        case .tracepoint:
-            return .tracepoint(category: document.category ?? "", name: document.name ?? "")
-        case .rawTracepoint: return .rawTracepoint(name: document.name ?? "")
-        case .tpBTF: return .tracing
-        case .uprobe, .uretprobe:
-            return .uprobe(
-                binary: document.binary ?? "", offset: try offset(of: document),
-                processID: document.processID, isReturn: document.kind == .uretprobe)
-        }
-    }
-
-    private func offset(of document: AttachDocument) throws(Problem) -> UInt64 {
-        let binary = document.binary ?? ""
-        guard FileSystem.exists(binary) else {
-            throw Problem(
-                .targetNotFound, "There is no file \(binary).", errno: "ENOENT",
-                pointer: "/attach/binary")
-        }
-        guard let symbol = document.symbol else { return document.offset ?? 0 }
-        do {
-            let offsets = try configuration.loader.offsets(of: [symbol], in: binary)
-            return (offsets.first ?? 0) &+ (document.offset ?? 0)
-        } catch {
-            var problem = Problem(
-                error.stage == .request ? .targetNotFound : .attachRefused, error.message,
-                errno: error.errno?.name, pointer: "/attach/symbol", cause: error)
-            problem.libbpfLog = error.libbpfLog
-            throw problem
-        }
-    }
-
-    private func nearTracepoints(_ category: String, _ name: String) -> [String] {
-        // Where tracefs cannot be listed there is nothing to suggest.
-        do {
-            if try Tracepoints.categories().contains(category) {
-                let names = try Tracepoints.names(category: category)
-                return NearMatches.find(name, among: names).map { "\(category)/\($0)" }
-            }
-            return NearMatches.find(category, among: try Tracepoints.categories())
-        } catch {
-            return []
-        }
-    }
-
-    /// The kernel's ENOENT and ESRCH in words of what was asked for, with near matches.
-    private func explain(_ error: BPFError, _ document: AttachDocument, while action: String)
-        -> Problem
-    {
-        guard error.errno == .enoent || (error.errno == .esrch && document.processID != nil) else {
-            return Problem(error, while: action)
-        }
-        switch document.kind {
-        case .tracepoint:
-            let category = document.category ?? ""
-            let name = document.name ?? ""
-            let suggestions = nearTracepoints(category, name)
-            return Problem(
-                .targetNotFound, "This kernel has no tracepoint \(category)/\(name).",
-                errno: error.errno.name, pointer: "/attach/name",
-                hint: suggestions.isEmpty
-                    ? nil : "Near it: " + suggestions.joined(separator: ", ") + ".", cause: error)
-        case .rawTracepoint:
-            return Problem(
-                .targetNotFound, "This kernel has no raw tracepoint \(document.name ?? "").",
-                errno: error.errno.name, pointer: "/attach/name",
-                hint: "Raw tracepoints have the name after the group: sys_enter, sched_switch.",
-                cause: error)
-        case .uprobe where error.errno == .esrch, .uretprobe where error.errno == .esrch:
-            return Problem(
-                .targetNotFound, "There is no process \(document.processID ?? 0).",
-                errno: error.errno.name, pointer: "/attach/pid", cause: error)
-        case .tpBTF, .uprobe, .uretprobe: return Problem(error, while: action)
-        }
+    /// nil where the namespace is gone.
+    private func within<R: Sendable>(_ body: @escaping @Sendable () -> R) -> R? {
+        guard let namespace else { return body() }
+        do { return try NetworkNamespace.within(namespace, body) } catch { return nil }
     }
 }

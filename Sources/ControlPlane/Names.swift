@@ -26,9 +26,26 @@ enum Names {
 
     /// Whether a name in our bpffs directory is of the form that we make.
     static func isOurs(_ name: String) -> Bool {
-        let bytes = Array(name.utf8)
-        return bytes.count == 17 && (bytes[0] == UInt8(ascii: "o") || bytes[0] == UInt8(ascii: "l"))
+        let base = base(of: name)
+        let bytes = Array(base.utf8)
+        guard bytes.count == 17, base == name || bytes[0] == UInt8(ascii: "l") else { return false }
+        return (bytes[0] == UInt8(ascii: "o") || bytes[0] == UInt8(ascii: "l"))
             && bytes.dropFirst().allSatisfy { "0123456789abcdef".utf8.contains($0) }
+    }
+
+    /// `l…` of `l…_3`, the fourth link of an attachment; else the name itself.
+    static func base(of name: String) -> String {
+        guard let bar = name.lastIndex(of: "_") else { return name }
+        let digits = name[name.index(after: bar)...].utf8
+        let isNumber =
+            (1...6).contains(digits.count)
+            && digits.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        return isNumber ? String(name[..<bar]) : name
+    }
+
+    /// A number that goes with a link's pin, never 0: a tc filter's handle.
+    static func handle(of pin: String) -> UInt32 {
+        max(1, UInt32(pin.dropFirst().prefix(8), radix: 16) ?? 1)
     }
 
     private static func random() -> String {

@@ -18,6 +18,12 @@ extension Node {
         do {
             for existing in before {
                 let start = Clock.monotonicNanoseconds()
+                if let updated = updated(existing, to: loaded) {
+                    probes.append(updated)
+                    replaced.append(
+                        ReplacedProbe(id: existing.row.id, atomic: true, overlapNanoseconds: 0))
+                    continue
+                }
                 probes.append(try moved(existing, to: loaded))
                 guard existing.attachment != nil else { continue }
                 replaced.append(
@@ -33,9 +39,33 @@ extension Node {
             }
             return (probes, replaced)
         } catch {
-            undo(probes)
+            undo(probes, before: before)
             throw error
         }
+    }
+
+    /// The same links with the function of another load in them, where the kernel exchanges it
+    /// without a gap.
+    /// - Returns: nil where it does not: then attach anew.
+    func updated(_ probe: ProbeRecord, to loaded: LoadedProgram) -> ProbeRecord? {
+        guard probe.attach.kind.isUpdatable, let attachment = probe.attachment,
+            let function = loaded.functions[probe.row.function],
+            let report = loaded.report.functions.first(where: { $0.name == probe.row.function }),
+            probe.attach.kind.fits(report), probe.attach.isAsFixed(for: report)
+        else { return nil }
+        do {
+            try attachment.update(to: function)
+        } catch {
+            log.info(
+                "a link is not updated but made anew",
+                metadata: ["probe": "\(probe.row.id)", "reason": "\(error)"])
+            return nil
+        }
+        var probe = probe
+        probe.row.bootID = bootID
+        probe.row.state = .active
+        probe.row.problem = nil
+        return probe
     }
 
     /// The same registration on another load of its program; attached beside the old link.
@@ -100,7 +130,10 @@ extension Node {
         let row = record.row
         let now = Clock.realtimeNanoseconds()
         let bootID = bootID
+        let object = ObjectRow(
+            digest: row.digest, sizeBytes: row.sizeBytes, createdAtNanoseconds: now)
         let revision = try commit(origin, subject: "programs/\(row.name)") { transaction in
+            try transaction.put(object)
             try transaction.put(row)
             try transaction.removeIntent(row.loadID)
             for probe in probes {
@@ -126,12 +159,25 @@ extension Node {
     }
 
     /// Takes back links of a change that failed.
-    func undo(_ probes: [ProbeRecord]) {
-        let attachments = probes.compactMap(\.attachment)
-        for failure in detachAll(attachments) {
+    /// - Parameter before: the probes as they were; links that were updated get their functions back.
+    func undo(_ probes: [ProbeRecord], before: [ProbeRecord] = []) {
+        var made: [ProbeRecord] = []
+        for probe in probes {
+            guard let attachment = probe.attachment else { continue }
+            guard let old = before.first(where: { $0.attachment === attachment }) else {
+                made.append(probe)
+                continue
+            }
+            let loaded = state.withLock { $0.programs[old.row.program]?.loaded }
+            do { try loaded?.functions[old.row.function].map(attachment.update(to:)) } catch {
+                log.error(
+                    "an undone update stays", metadata: ["probe": "\(old.row.id)", "why": "\(error)"])
+            }
+        }
+        for failure in detachAll(made.compactMap(\.attachment)) {
             log.error("an undone link stays", metadata: ["errno": "\(failure)"])
         }
-        forget(probes.filter { $0.attachment != nil }.map(\.row.pin))
+        forget(made.map(\.row.pin))
     }
 
     /// Removes the kernel's side of what a new load has replaced. What cannot be removed now stays

@@ -100,12 +100,15 @@ extension Node {
     private func exchanged(
         _ wanted: ProbeRecord, _ loaded: LoadedProgram, old: ProbeRecord?, _ origin: ChangeOrigin
     ) throws(Problem) -> ProbeRecord {
+        if let old, let record = try updatedInPlace(wanted, loaded, old: old, origin) {
+            return record
+        }
         var retired = old?.attachment
         var record: ProbeRecord
         do throws(Problem) {
             record = try moved(wanted, to: loaded)
         } catch {
-            guard error.errno == "EEXIST", let old, let attachment = retired else { throw error }
+            guard error.type == .attachBusy, let old, let attachment = retired else { throw error }
             _ = detachAll([attachment])
             retired = nil
             do throws(Problem) { record = try moved(wanted, to: loaded) } catch {
@@ -124,6 +127,24 @@ extension Node {
         }
     }
 
+    /// Another function at the same place: exchanged under the link, where the kernel can.
+    private func updatedInPlace(
+        _ wanted: ProbeRecord, _ loaded: LoadedProgram, old: ProbeRecord, _ origin: ChangeOrigin
+    ) throws(Problem) -> ProbeRecord? {
+        guard wanted.row.enabled, old.attach == wanted.attach, let attachment = old.attachment
+        else { return nil }
+        var record = wanted
+        record.row.pin = old.row.pin
+        record.attachment = attachment
+        guard let record = updated(record, to: loaded) else { return nil }
+        do throws(Problem) {
+            return try commitProbe(record, retiring: nil, origin)
+        } catch {
+            undo([record], before: [old])
+            throw error
+        }
+    }
+
     /// Attaches for a moment and takes it back: only so is it known whether the kernel would.
     private func rehearse(
         _ row: ProbeRow, _ document: AttachDocument, _ loaded: LoadedProgram, isNew: Bool
@@ -136,7 +157,8 @@ extension Node {
                 _ = detachAll([attachment])
             } catch {
                 forget([row.pin])
-                throw error
+                // The place is the probe's own now, and would be again.
+                guard error.members["holder_probe"] == .text(row.id) else { throw error }
             }
             forget([row.pin])
         }
@@ -250,7 +272,7 @@ extension Node {
             throw Problem(failure, while: "detach \(rows.map(\.id).joined(separator: ", "))")
         }
         for row in rows {
-            do { try FileSystem.unlink(pinPath(row.pin)) } catch {
+            do { try removePins(row.pin) } catch {
                 throw Problem(error, while: "unpin \(row.id)")
             }
         }

@@ -150,13 +150,15 @@ extension Node {
             var record = ProgramRecord(
                 row: row(for: change, loadID: loadID, report: loaded.report), loaded: loaded)
             let before = probeRecords(of: change.name)
-            let links = before.compactMap(\.attachment)
             let (probes, replaced) = try attachAll(change, loaded, moving: before)
+            let links = before.compactMap(\.attachment).filter { link in
+                !probes.contains { $0.attachment === link }
+            }
             do {
                 let retired = links.map(\.pin) + [old?.row.loadID].compactMap { $0 }
                 try commitLoad(&record, probes, retiring: retired, origin)
             } catch {
-                undo(probes)
+                undo(probes, before: before)
                 throw error
             }
             retire(old?.row.loadID, links, for: record)

@@ -37,7 +37,7 @@ extension Node {
     }
 
     private func removePin(_ name: String) {
-        do { try FileSystem.removeTree(configuration.bpffsDirectory + "/" + name) } catch {
+        do { try removePins(name) } catch {
             log.error("a pin stays", metadata: ["pin": "\(name)", "errno": "\(error)"])
         }
     }
@@ -121,7 +121,7 @@ extension Node {
         do { attach = try AttachDocument(stored: row.attach) } catch {
             row.state = .failed
             row.problem = StoredProblem.text(error)
-            return ProbeRecord(row: row, attach: AttachDocument(kind: .tracepoint))
+            return ProbeRecord(row: row, attach: .unreadable)
         }
         let record = ProbeRecord(row: row, attach: attach)
         guard row.enabled else { return record }
@@ -131,7 +131,7 @@ extension Node {
             )
         }
         if row.bootID == bootID,
-            let attachment = adopt(pin: row.pin, function: row.function, of: loaded)
+            let attachment = adopt(attach, pin: row.pin, function: row.function, of: loaded)
         {
             var adopted = record
             adopted.attachment = attachment
@@ -197,13 +197,13 @@ extension Node {
         do { found = try FileSystem.list(configuration.bpffsDirectory) } catch { found = [] }
         // The kernel itself puts `maps.debug` and `progs.debug` at a bpffs's root; no pin has a
         // dot.
-        for name in found where !names.contains(name) && !name.contains(".") {
+        for name in found where !names.contains(Names.base(of: name)) && !name.contains(".") {
             guard Names.isOurs(name) else {
                 log.warning("a foreign name in our bpffs directory", metadata: ["name": "\(name)"])
                 continue
             }
             log.warning("removing a pin without a row", metadata: ["pin": "\(name)"])
-            removePin(name)
+            removePin(Names.base(of: name))
         }
     }
 }

@@ -1,69 +1,36 @@
+internal import JSON
 internal import Linux
+internal import Loading
 
 /// What a `SEC("…")` name says of where its function wants to be attached, in libbpf's notation.
 struct SectionName {
-    /// nil where the name says no kind that can be attached, or not all of it.
-    let document: AttachDocument?
+    let kind: any AttachKind
+    /// As much as the name says.
+    let members: JSONObject
 
-    init(_ section: String) {
+    /// nil where the name says no kind that can be attached.
+    init?(of function: LoadReport.Function) {
         // `?tracepoint/…` is libbpf's mark for "not loaded unless asked for".
-        let text = section.hasPrefix("?") ? String(section.dropFirst()) : section
+        let name = function.section
+        let text = name.hasPrefix("?") ? String(name.dropFirst()) : name
         let slash = text.firstIndex(of: "/")
-        let kind = slash.map { String(text[..<$0]) } ?? text
+        let section = slash.map { String(text[..<$0]) } ?? text
         let rest = slash.map { String(text[text.index(after: $0)...]) } ?? ""
-        switch kind {
-        case "tracepoint", "tp": document = Self.tracepoint(rest)
-        case "raw_tracepoint", "raw_tp", "raw_tracepoint.w", "raw_tp.w":
-            document = Self.named(.rawTracepoint, rest)
-        case "tp_btf": document = Self.named(.tpBTF, rest)
-        case "uprobe", "uprobe.s": document = Self.userProbe(.uprobe, rest)
-        case "uretprobe", "uretprobe.s": document = Self.userProbe(.uretprobe, rest)
-        default: document = nil
+        let found = AttachKinds.all.first {
+            $0.sections.contains(section) && $0.fits(function)
         }
+        guard let found else { return nil }
+        kind = found
+        members = found.members(ofSection: section, rest)
     }
 
-    private static func tracepoint(_ rest: String) -> AttachDocument? {
-        guard let slash = rest.firstIndex(of: "/") else { return nil }
-        var document = AttachDocument(kind: .tracepoint)
-        document.category = String(rest[..<slash])
-        document.name = String(rest[rest.index(after: slash)...])
-        return document
-    }
-
-    private static func named(_ kind: AttachKind, _ rest: String) -> AttachDocument? {
-        guard !rest.isEmpty else { return nil }
-        var document = AttachDocument(kind: kind)
-        document.name = rest
-        return document
-    }
-
-    /// `/usr/lib/libc.so.6:getppid+0x4`, `libc.so.6:getppid`, `/bin/x:0x1234`.
-    private static func userProbe(_ kind: AttachKind, _ rest: String) -> AttachDocument? {
-        guard let colon = rest.lastIndex(of: ":") else { return nil }
-        var document = AttachDocument(kind: kind)
-        document.binary = path(of: String(rest[..<colon]))
-        let place = rest[rest.index(after: colon)...]
-        let parts = place.split(separator: "+", maxSplits: 1)
-        guard let first = parts.first else { return nil }
-        if parts.count == 1, let offset = number(first) {
-            document.offset = offset
-            return document
-        }
-        document.symbol = String(first)
-        if parts.count == 2 {
-            guard let offset = number(parts[1]) else { return nil }
-            document.offset = offset
-        }
-        return document
-    }
-
-    private static func number(_ text: Substring) -> UInt64? {
+    static func number(_ text: Substring) -> UInt64? {
         text.hasPrefix("0x") ? UInt64(text.dropFirst(2), radix: 16) : UInt64(text)
     }
 
     /// A library or program named without a directory, found where the dynamic linker and the shell
     /// would look first; the name itself where it is found nowhere.
-    private static func path(of binary: String) -> String {
+    static func path(of binary: String) -> String {
         guard !binary.contains("/") else { return binary }
         #if arch(arm64)
             let triple = "aarch64-linux-gnu"

@@ -50,6 +50,8 @@ public struct ProbeView: Sendable {
     public let row: ProbeRow
     public let attach: AttachDocument
     public let link: LinkInfo?
+    /// Ids of all its links; none where the kernel makes none for the kind.
+    public let linkIDs: [UInt32]
     public let isPinned: Bool
     /// The function's counters; nil where it is not attached.
     public let program: ProgramInfo?
@@ -72,6 +74,15 @@ public struct MapView: Sendable {
     /// As C writes it; nil without BTF.
     public var keyType: String? { loaded.hasKeyType ? loaded.keyPlan.typeName : nil }
     public var valueType: String? { loaded.hasValueType ? loaded.valuePlan.typeName : nil }
+    /// Whether no client can change it any more; nil where the kernel does not tell.
+    public var isFrozen: Bool? { loaded.map.isFrozen }
+    /// What can be done with its entries, by its type and its flags.
+    public var uses: [MapUse] {
+        MapUse.allCases.filter { use in
+            do { try loaded.require(use) } catch { return false }
+            return true
+        }
+    }
     /// Bytes of kernel memory, as the kernel accounts them.
     public var memoryBytes: Int? { loaded.map.memoryBytes() }
 }
@@ -140,6 +151,7 @@ extension Node {
         do { info = try program?.functions[record.row.function]?.info() } catch { info = nil }
         return ProbeView(
             row: record.row, attach: record.attach, link: record.attachment?.info,
+            linkIDs: record.attachment?.linkIDs ?? [],
             isPinned: record.attachment?.isPinned ?? false,
             program: record.attachment == nil ? nil : info)
     }

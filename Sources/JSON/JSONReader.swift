@@ -108,7 +108,7 @@ private struct Parser {
             let name = try string(bytes)
             path.enter(name)
             guard !isKnown(name, members, &names) else {
-                throw error("a second member named \"\(name)\"", at: start)
+                throw error("a second member named \"\(name.prefix(64))\"", at: start)
             }
             skipSpace(bytes)
             guard next(UInt8(ascii: ":"), bytes) else {

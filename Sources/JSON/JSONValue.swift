@@ -62,9 +62,12 @@ public struct JSONNumber: Sendable, Hashable {
 
     /// The integer, exactly, where the text is one (`1e3` and `1.0` are not).
     public var int128: Int128? { Int128(text) }
+    /// As `int128`, without a sign.
     public var uint128: UInt128? { UInt128(text) }
+    /// `nil` also beyond 64 bits.
     public var int: Int? { Int(text) }
     public var uint64: UInt64? { UInt64(text) }
+    /// The nearest double; infinite beyond its range.
     public var double: Double? { Double(text) }
 }
 
@@ -89,7 +92,7 @@ public struct JSONObject: Sendable, Hashable, Sequence {
     public var count: Int { members.count }
     public var isEmpty: Bool { members.isEmpty }
 
-    /// Setting `nil` removes the member.
+    /// Searches from the first member on. Setting `nil` removes the member.
     public subscript(_ name: String) -> JSONValue? {
         get { members.first { $0.name == name }?.value }
         set {
@@ -114,5 +117,6 @@ extension JSONValue {
     public var number: JSONNumber? { if case .number(let number) = self { number } else { nil } }
     public var int: Int? { number?.int }
     public var uint64: UInt64? { number?.uint64 }
+    /// The member of this name, where this is an object that has it.
     public subscript(_ name: String) -> JSONValue? { object?[name] }
 }

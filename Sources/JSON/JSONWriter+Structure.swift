@@ -56,6 +56,7 @@ extension JSONWriter {
         try array(body)
     }
 
+    /// A member of any value.
     public mutating func member(_ name: String, _ value: JSONValue) {
         self.name(name)
         self.value(value)
@@ -77,6 +78,7 @@ extension JSONWriter {
         bool(value)
     }
 
+    /// A string where JSON has no number for it, as `double`.
     public mutating func member(_ name: String, _ value: Double) {
         self.name(name)
         double(value)

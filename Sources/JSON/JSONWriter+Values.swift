@@ -85,6 +85,7 @@ extension JSONWriter {
         byte(UInt8(ascii: "\""))
     }
 
+    /// Exact; as a string where the style asks for it.
     @inlinable public mutating func integer(_ value: Int64) {
         reserve(22 + JSONText.slack)
         let quoted = int64 == .string && value.magnitude > Self.largestExactInteger
@@ -93,6 +94,7 @@ extension JSONWriter {
         if quoted { byte(UInt8(ascii: "\"")) }
     }
 
+    /// Exact; as a string where the style asks for it.
     @inlinable public mutating func integer(_ value: UInt64) {
         reserve(22 + JSONText.slack)
         let quoted = int64 == .string && value > Self.largestExactInteger
@@ -101,6 +103,7 @@ extension JSONWriter {
         if quoted { byte(UInt8(ascii: "\"")) }
     }
 
+    /// Exact; as a string where the style asks for it.
     public mutating func integer(_ value: Int128) {
         reserve(42 + JSONText.slack)
         let quoted = int64 == .string && value.magnitude > UInt128(Self.largestExactInteger)
@@ -109,6 +112,7 @@ extension JSONWriter {
         if quoted { byte(UInt8(ascii: "\"")) }
     }
 
+    /// Exact; as a string where the style asks for it.
     public mutating func integer(_ value: UInt128) {
         reserve(42 + JSONText.slack)
         let quoted = int64 == .string && value > UInt128(Self.largestExactInteger)
@@ -143,6 +147,7 @@ extension JSONWriter {
         }
     }
 
+    /// Any value, compact.
     public mutating func value(_ value: JSONValue) {
         switch value {
         case .null: null()

@@ -15,8 +15,14 @@ extension JSONValue {
 /// Two ways to write. Plain appends (`raw`, `string`, `integer`, …) put exactly what they are
 /// given; commas and colons are the caller's. Structured ones (`object`, `array`, `member`,
 /// `element`) put the commas themselves, by looking at the byte before, and mix with the plain
-/// ones: ```swift json.object { $0.member("seq", record.sequence) $0.member("data") {
-/// plan.render(bytes, into: &$0) } } ``` One owner, one thread; the memory goes with the writer.
+/// ones:
+/// ```swift
+/// json.object {
+///     $0.member("seq", record.sequence)
+///     $0.member("data") { plan.render(bytes, into: &$0) }
+/// }
+/// ```
+/// One owner, one thread; the memory goes with the writer.
 @safe public struct JSONWriter: ~Copyable {
     public let int64: Int64Style
     // SAFETY: `start` is owned alone by this value: allocated in init, replaced in grow, freed in
@@ -58,6 +64,21 @@ extension JSONValue {
         _ body: (Span<UInt8>) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try body(unsafe Span(_unsafeStart: start, count: count))
+    }
+
+    /// Copies the text from byte `offset` on to where somebody else sends it, as much as fits.
+    /// - Returns: how many bytes that were.
+    public borrowing func copy(from offset: Int, into output: inout OutputSpan<UInt8>) -> Int {
+        precondition(offset >= 0 && offset <= used, "byte \(offset) of \(used)")
+        let size = min(used - offset, output.freeCapacity)
+        guard size > 0 else { return 0 }
+        unsafe output.withUnsafeMutableBufferPointer { buffer, count in
+            guard let base = buffer.baseAddress else { return }
+            // SAFETY: the room was measured, and the text has that many bytes from `offset` on.
+            unsafe (base + count).update(from: start + offset, count: size)
+            count += size
+        }
+        return size
     }
 
     /// Makes room for `size` more bytes, so that appends up to there do not allocate.

@@ -32,6 +32,7 @@ public struct Errno: Error, RawRepresentable, Hashable, Sendable, CustomStringCo
     public static let esrch = Errno(rawValue: ESRCH)
     public static let eintr = Errno(rawValue: EINTR)
     public static let eio = Errno(rawValue: EIO)
+    public static let enxio = Errno(rawValue: ENXIO)
     public static let e2big = Errno(rawValue: E2BIG)
     public static let enoexec = Errno(rawValue: ENOEXEC)
     public static let ebadf = Errno(rawValue: EBADF)
@@ -57,6 +58,10 @@ public struct Errno: Error, RawRepresentable, Hashable, Sendable, CustomStringCo
     public static let etimedout = Errno(rawValue: ETIMEDOUT)
     public static let eopnotsupp = Errno(rawValue: EOPNOTSUPP)
     public static let eaddrinuse = Errno(rawValue: EADDRINUSE)
+    public static let eaddrnotavail = Errno(rawValue: EADDRNOTAVAIL)
+    public static let eafnosupport = Errno(rawValue: EAFNOSUPPORT)
+    public static let estale = Errno(rawValue: ESTALE)
+    public static let eproto = Errno(rawValue: EPROTO)
     public static let enotsupp = Errno(rawValue: 524)  // include/linux/errno.h, not in libc
 
     private static let names: [Int32: String] = [
@@ -71,7 +76,7 @@ public struct Errno: Error, RawRepresentable, Hashable, Sendable, CustomStringCo
         ETIME: "ETIME", EPROTO: "EPROTO", EBADMSG: "EBADMSG", EOVERFLOW: "EOVERFLOW",
         EILSEQ: "EILSEQ", ENOTSOCK: "ENOTSOCK", EMSGSIZE: "EMSGSIZE",
         EPROTONOSUPPORT: "EPROTONOSUPPORT", EOPNOTSUPP: "EOPNOTSUPP", EADDRINUSE: "EADDRINUSE",
-        EADDRNOTAVAIL: "EADDRNOTAVAIL", ENETDOWN: "ENETDOWN", ECONNRESET: "ECONNRESET",
+        EADDRNOTAVAIL: "EADDRNOTAVAIL", EAFNOSUPPORT: "EAFNOSUPPORT", ENETDOWN: "ENETDOWN", ECONNRESET: "ECONNRESET",
         ENOBUFS: "ENOBUFS", ENOTCONN: "ENOTCONN", ETIMEDOUT: "ETIMEDOUT",
         ECONNREFUSED: "ECONNREFUSED", EALREADY: "EALREADY", EINPROGRESS: "EINPROGRESS",
         ESTALE: "ESTALE", EDQUOT: "EDQUOT", ECANCELED: "ECANCELED", 524: "ENOTSUPP",

@@ -150,6 +150,12 @@ public enum FileSystem {
         return (UInt64(status.st_dev), UInt64(status.st_ino))
     }
 
+    /// Makes a symbolic link that says `text`, which need not be a path.
+    /// - Throws: `EEXIST` the name is taken.
+    public static func makeSymbolicLink(_ path: String, saying text: String) throws(Errno) {
+        try check(unsafe symlink(text, path))
+    }
+
     /// What a symbolic link says, readlink(2).
     public static func resolve(_ link: String) throws(Errno) -> String {
         var bytes = [CChar](repeating: 0, count: 4096)

@@ -55,6 +55,20 @@ public struct Loader: Sendable {
         return offsets
     }
 
+    /// File offsets of all functions whose names match, each once, in their order in the file.
+    /// - Parameter pattern: `*` any letters, `?` one: `get*pid`.
+    /// - Throws: `request` where none matches or more than `most` do; else as `offsets(of:in:)`.
+    public func offsets(matching pattern: String, in path: String, atMost most: Int)
+        throws(LoadFailure) -> [UInt64]
+    {
+        let file = try Self.open(path)
+        let answer = try run(.matching(pattern, atMost: most), on: file.raw, path)
+        guard case .offsets(let offsets) = answer else {
+            throw LoadFailure(.crash, "the loader answered with something else than offsets")
+        }
+        return offsets
+    }
+
     private static func open(_ path: String) throws(LoadFailure) -> FileDescriptor {
         do {
             // Not blocking: a path that is a FIFO must not hold this thread.

@@ -7,6 +7,8 @@ public struct LoaderTask: Sendable, Hashable {
         case load(LoadRequest)
         /// Descriptor 3 is an ELF executable or library.
         case symbols([String])
+        /// Likewise; functions whose names match a pattern of a shell's kind, so many at most.
+        case matching(String, atMost: Int)
     }
 
     public var work: Work
@@ -14,7 +16,7 @@ public struct LoaderTask: Sendable, Hashable {
 
     /// What both sides must agree on; the two executables are installed together, but not in one
     /// moment.
-    private static let version = 1
+    private static let version = 2
 
     public init(_ work: Work, limits: LoaderLimits) {
         self.work = work
@@ -29,6 +31,9 @@ public struct LoaderTask: Sendable, Hashable {
         switch work {
         case .load(let request): object["load"] = request.json
         case .symbols(let names): object["symbols"] = .array(names.map { .string($0) })
+        case .matching(let pattern, let most):
+            object["matching"] = .string(pattern)
+            object["at_most"] = JSONValue(most)
         }
         return .object(object)
     }
@@ -46,6 +51,8 @@ public struct LoaderTask: Sendable, Hashable {
             work = .load(request)
         } else if let names = json["symbols"]?.strings {
             work = .symbols(names)
+        } else if let pattern = json["matching"]?.string, let most = json["at_most"]?.int {
+            work = .matching(pattern, atMost: most)
         } else {
             return nil
         }

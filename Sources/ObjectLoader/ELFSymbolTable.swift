@@ -76,6 +76,17 @@ struct ELFSymbolTable {
         return found
     }
 
+    /// Defined functions whose name, without its version, matches.
+    func functions(matching pattern: GlobPattern) -> [Symbol] {
+        (0..<(symbols.count / Self.symbolBytes)).compactMap { index in
+            let start = index * Self.symbolBytes
+            guard isFunction(start), let name = names.name(at: Int(symbols.u32(start))),
+                pattern.matches(String(name.prefix { $0 != "@" }))
+            else { return nil }
+            return Symbol(address: symbols.u64(start + 8), rank: 0)
+        }
+    }
+
     /// Names of all defined functions, without versions.
     var functionNames: [String] {
         (0..<(symbols.count / Self.symbolBytes)).compactMap { index in

@@ -15,18 +15,7 @@ enum ELFSymbols {
         throws(LoadFailure) -> [UInt64]
     {
         let elf = try ELFFile(input)
-        guard elf.type != ELFFile.typeRelocatable else {
-            throw LoadFailure(.elf, "the ELF file is an object file: it has no place in memory")
-        }
-        var tables: [ELFSymbolTable] = []
-        for index in elf.sections.indices {
-            if let table = try ELFSymbolTable(elf, index, mostTableBytes, input) {
-                tables.append(table)
-            }
-        }
-        guard !tables.isEmpty else {
-            throw LoadFailure(.request, "the ELF file has no symbol table: it was stripped")
-        }
+        let tables = try tables(of: elf, input)
         var offsets: [UInt64] = []
         for (index, name) in names.enumerated() {
             let pointer = JSONPointer.root.appending("symbols").appending(index).description
@@ -42,6 +31,48 @@ enum ELFSymbols {
             offsets.append(offset)
         }
         return offsets
+    }
+
+    /// Places of all functions whose names match, each once, sorted. What lies in no segment that
+    /// is executable is left out.
+    /// - Throws: `request` where none matches, with near names, or more than `most` do.
+    static func offsets(
+        matching pattern: GlobPattern, _ most: Int, in input: borrowing FileDescriptor
+    ) throws(LoadFailure) -> [UInt64] {
+        let elf = try ELFFile(input)
+        let tables = try tables(of: elf, input)
+        var found: Set<UInt64> = []
+        for table in tables {
+            for symbol in table.functions(matching: pattern) {
+                if let offset = offset(of: symbol, in: elf) { found.insert(offset) }
+            }
+        }
+        guard !found.isEmpty else { throw missing(pattern.text, tables, "/matching") }
+        guard found.count <= most else {
+            throw LoadFailure(
+                .request,
+                "\(found.count) functions of the file match \"\(pattern.text)\"; \(most) are taken",
+                pointer: "/matching")
+        }
+        return found.sorted()
+    }
+
+    private static func tables(of elf: ELFFile, _ input: borrowing FileDescriptor)
+        throws(LoadFailure) -> [ELFSymbolTable]
+    {
+        guard elf.type != ELFFile.typeRelocatable else {
+            throw LoadFailure(.elf, "the ELF file is an object file: it has no place in memory")
+        }
+        var tables: [ELFSymbolTable] = []
+        for index in elf.sections.indices {
+            if let table = try ELFSymbolTable(elf, index, mostTableBytes, input) {
+                tables.append(table)
+            }
+        }
+        guard !tables.isEmpty else {
+            throw LoadFailure(.request, "the ELF file has no symbol table: it was stripped")
+        }
+        return tables
     }
 
     private static func find(_ name: String, in tables: [ELFSymbolTable], _ pointer: String)

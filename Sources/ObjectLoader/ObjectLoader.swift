@@ -49,6 +49,9 @@ public enum ObjectLoader {
             switch task.work {
             case .load(let request): return .report(try load(input, request))
             case .symbols(let names): return .offsets(try ELFSymbols.offsets(of: names, in: input))
+            case .matching(let pattern, let most):
+                return .offsets(
+                    try ELFSymbols.offsets(matching: GlobPattern(pattern), most, in: input))
             }
         } catch {
             return .failure(error)

@@ -66,15 +66,19 @@ public final class RegistryStore: Sendable {
     }
 
     /// Notes what is about to be made or removed below our bpffs. No revision: nothing changed yet.
+    ///
+    /// Survives the daemon, but not a power cut: bpffs does not survive that either, and so the commit
+    /// waits for no disk.
     public func intend(_ intents: [IntentRow]) throws(RegistryError) {
-        try write { transaction in
+        try writeUnsynchronized { transaction in
             for intent in intents { try transaction.put(intent) }
         }
     }
 
     /// Forgets intents whose things are gone from bpffs, or never came to be.
     public func forget(intents names: [String]) throws(RegistryError) {
-        try write { transaction in
+        guard !names.isEmpty else { return }
+        try writeUnsynchronized { transaction in
             for name in names { try transaction.removeIntent(name) }
         }
     }
@@ -88,22 +92,33 @@ public final class RegistryStore: Sendable {
         }
     }
 
-    /// Keeps a row of an object whose bytes are on the disk already.
-    public func keep(_ object: ObjectRow) throws(RegistryError) {
-        try write { transaction in
-            try transaction.database.execute(
-                sql:
-                    "INSERT OR IGNORE INTO objects (digest, size_bytes, created_at) VALUES (?, ?, "
-                    + "?)",
-                arguments: [object.digest, object.sizeBytes, Int64(object.createdAtNanoseconds)])
-        }
-    }
-
     private func write<R>(_ body: (Transaction) throws -> R) throws(RegistryError) -> R {
         do {
             return try queue.write { try body(Transaction($0)) }
         } catch {
             throw Self.translate(error)
+        }
+    }
+
+    /// One transaction that is in the write-ahead log, and on the disk with the next synchronized one.
+    private func writeUnsynchronized(_ body: (Transaction) throws -> Void) throws(RegistryError) {
+        do {
+            try queue.writeWithoutTransaction { database in
+                try database.execute(sql: "PRAGMA synchronous = NORMAL")
+                defer { Self.synchronizeFully(database) }
+                try database.inTransaction {
+                    try body(Transaction(database))
+                    return .commit
+                }
+            }
+        } catch {
+            throw Self.translate(error)
+        }
+    }
+
+    private static func synchronizeFully(_ database: Database) {
+        do { try database.execute(sql: "PRAGMA synchronous = FULL") } catch {
+            preconditionFailure("SQLite does not take PRAGMA synchronous: \(error)")
         }
     }
 

@@ -77,6 +77,13 @@ public final class Transaction {
         try database.execute(sql: "DELETE FROM intents WHERE name = ?", arguments: [name])
     }
 
+    /// Keeps a row of an object whose bytes are on the disk already.
+    public func put(_ row: ObjectRow) throws {
+        try database.execute(
+            sql: "INSERT OR IGNORE INTO objects (digest, size_bytes, created_at) VALUES (?, ?, ?)",
+            arguments: [row.digest, row.sizeBytes, Int64(row.createdAtNanoseconds)])
+    }
+
     func audit(_ origin: ChangeOrigin, subject: String, outcome: String) throws {
         try database.execute(
             sql: """

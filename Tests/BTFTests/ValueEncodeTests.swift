@@ -244,6 +244,30 @@ struct ValueEncodeTests {
         #expect(try plan.refusal(#"{"d":1}"#) != nil)
     }
 
+    @Test func `what int64 style makes a string is taken back`() throws {
+        var blob = Blob()
+        let plan = try blob.plan(
+            size: 16, [.init("a", blob.u64, bit: 0, bits: 60), .init("b", blob.u64, at: 8)])
+        let bytes = little(UInt64(1) << 60 - 1) + little(UInt64.max)
+        let text = plan.text(bytes, int64: .string)
+        #expect(text == #"{"a":"1152921504606846975","b":"18446744073709551615"}"#)
+        #expect(try plan.bytes(text) == bytes)
+    }
+
+    @Test func `a client's long text is not repeated whole`() throws {
+        var blob = Blob()
+        let plan = try blob.plan(size: 1, [.init("a", blob.u8, at: 0)])
+        let name = String(repeating: "x", count: 100_000)
+        let object: JSONValue = .object(
+            [name: 1].reduce(into: JSONObject()) { $0[$1.key] = $1.value })
+        do throws(ValueError) {
+            _ = try plan.encode(object)
+            Issue.record("taken")
+        } catch {
+            #expect(error.reason.count < 200)
+        }
+    }
+
     @Test func `floats take numbers and the three names`() throws {
         var blob = Blob()
         let (float, double) = (try blob.plan(blob.float), try blob.plan(blob.double))

@@ -42,7 +42,7 @@ public final class EventLines {
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
         process.standardError = errorOutput
-        try process.run()
+        try runWithDefaultSignals(process)
         try output.close()
         try errorOutput.close()
     }

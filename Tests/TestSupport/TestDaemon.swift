@@ -94,7 +94,7 @@ public final class TestDaemon {
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
         process.standardError = output
-        try process.run()
+        try runWithDefaultSignals(process)
         try output.close()
         self.process = process
     }
@@ -162,6 +162,17 @@ public final class TestDaemon {
         }
         print("TestDaemon: \(bpffs) stays mounted")
     }
+}
+
+/// Starts a process whose signals are not blocked. Tests run on threads of libdispatch, which block
+/// nearly all; Foundation's Process hands that on, and its child would never see a SIGTERM.
+func runWithDefaultSignals(_ process: Process) throws {
+    var none = sigset_t()
+    var before = sigset_t()
+    unsafe sigemptyset(&none)
+    unsafe pthread_sigmask(SIG_SETMASK, &none, &before)
+    defer { unsafe _ = pthread_sigmask(SIG_SETMASK, &before, nil) }
+    try process.run()
 }
 
 /// The file, made where it is missing, open at its end.

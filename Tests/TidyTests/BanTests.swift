@@ -30,7 +30,7 @@ struct BanTests {
         var offenders: [Place] = []
         for file in SourceFile.sources {
             for place in file.places(of: #"\btry\?"#) {
-                let near = file.lines[max(place.line - 2, 0)..<place.line]
+                let near = file.lines[max(place.line - 9, 0)..<place.line]
                 if !near.contains(where: { $0.contains("//") }) { offenders.append(place) }
             }
         }

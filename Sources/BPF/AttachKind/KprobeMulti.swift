@@ -4,14 +4,14 @@ extension Program {
     /// - Parameter cookie: the same for all symbols.
     /// - Throws: `EINVAL` the function was not loaded as kprobe.multi, or before 5.18; `ESRCH` a
     ///   symbol is not there, or may not be probed; `EOPNOTSUPP` a kernel without CONFIG_FPROBE.
-    func attachKprobeMulti(symbols: [String], isReturn: Bool, cookie: UInt64?) throws(BPFError)
-        -> Link
-    {
+    func attachKprobeMulti(
+        symbols: [String], isReturn: Bool, _ type: AttachType, cookie: UInt64?
+    ) throws(BPFError) -> Link {
         let cookies = [UInt64](repeating: cookie ?? 0, count: symbols.count)
         return try unsafe withCStrings(symbols) { names throws(BPFError) in
             try unsafe cookies.withUnsafeBufferPointer { cookies throws(BPFError) in
                 // SAFETY: the kernel copies names and cookies within the call.
-                try unsafe createLink(target: 0, .traceKprobeMulti) { options in
+                try unsafe createLink(target: 0, type) { options in
                     unsafe options.kprobe_multi.flags = isReturn ? 1 : 0
                     unsafe options.kprobe_multi.cnt = UInt32(symbols.count)
                     unsafe options.kprobe_multi.syms = names

@@ -15,12 +15,14 @@ public struct PerfCounter: Sendable, Hashable {
     /// `PERF_COUNT_…` of the type; software 0 is the CPU's clock.
     public let config: UInt64
     public let sampling: Sampling
-    /// nil: every process, on `cpu`; else that process on every CPU.
+    /// nil: every process, on `cpu`.
     public let processID: Int32?
-    public let cpu: Int32
+    /// nil: of a process every CPU, else CPU 0.
+    public let cpu: Int32?
 
     public init(
-        type: UInt32, config: UInt64, sampling: Sampling, processID: Int32?, cpu: Int32 = 0
+        type: UInt32, config: UInt64, sampling: Sampling, processID: Int32?,
+        cpu: Int32? = nil
     ) {
         self.type = type
         self.config = config

@@ -10,3 +10,14 @@ extension Program {
         }
     }
 }
+
+/// What has an interface's XDP hook.
+public enum XDPHolder {
+    /// The id of the program at the interface, in the calling thread's network namespace; nil where
+    /// there is none, or it cannot be told.
+    public static func programID(interfaceIndex: UInt32) -> UInt32? {
+        var id: UInt32 = 0
+        let result = unsafe bpf_xdp_query_id(Int32(bitPattern: interfaceIndex), 0, &id)
+        return result == 0 && id != 0 ? id : nil
+    }
+}

@@ -1,0 +1,64 @@
+internal import Linux
+
+/// The kernel's functions by name, as far as probes may be put on them.
+public enum KernelFunctions {
+    /// Names in the order of the kernel's list: `available_filter_functions` of tracefs, or where
+    /// there is none the text symbols of /proc/kallsyms. Some 60,000; the file is read anew.
+    /// - Throws: `ENOENT`, `EACCES` of /proc/kallsyms.
+    public static func names() throws(BPFError) -> [String] {
+        if let directory = try? Tracepoints.directory(),  // without tracefs, kallsyms says it
+            let bytes = try? FileSystem.read(directory + "/available_filter_functions"),  // likewise
+            !bytes.isEmpty
+        {
+            // "vfs_read", "nf_nat_setup_info [nf_nat]"
+            return lines(bytes).map { name($0.prefix { $0 != space && $0 != tab }) }
+        }
+        let bytes: [UInt8]
+        do { bytes = try FileSystem.read("/proc/kallsyms") } catch {
+            throw BPFError("open(/proc/kallsyms)", error)
+        }
+        // "ffffffff81000000 T _text", and of a module a tab and "[name]"
+        return lines(bytes).compactMap { line in
+            let fields = line.split(separator: space, maxSplits: 2)
+            guard fields.count == 3, let kind = fields[1].first, kind | 0x20 == UInt8(ascii: "t")
+            else { return nil }
+            return name(fields[2].prefix { $0 != tab && $0 != space })
+        }
+    }
+
+    /// The function of a system call: with the architecture's prefix, `__x64_sys_openat` (kernel 4.17
+    /// on x86-64, 4.19 on arm64), else without; nil where kallsyms shows none of them.
+    public static func systemCall(_ name: String) -> String? {
+        #if arch(arm64)
+            let prefix = "__arm64_sys_"
+        #else
+            let prefix = "__x64_sys_"
+        #endif
+        guard let bytes = try? FileSystem.read("/proc/kallsyms"),  // nil says it
+            !bytes.isEmpty
+        else { return nil }
+        let wanted = [prefix + name, "__se_sys_" + name, "sys_" + name]
+        var found: Set<String> = []
+        for line in lines(bytes) {
+            guard let last = line.lastIndex(of: space) else { continue }
+            let symbol = line[(last + 1)...]
+            guard symbol.starts(with: prefix.utf8) || symbol.starts(with: "__se_sys_".utf8)
+                || symbol.starts(with: "sys_".utf8)
+            else { continue }
+            let text = self.name(symbol)
+            if wanted.contains(text) { found.insert(text) }
+        }
+        return wanted.first(where: found.contains)
+    }
+
+    private static let space = UInt8(ascii: " ")
+    private static let tab = UInt8(ascii: "\t")
+
+    private static func lines(_ bytes: [UInt8]) -> [ArraySlice<UInt8>] {
+        bytes.split(separator: UInt8(ascii: "\n"))
+    }
+
+    private static func name(_ bytes: ArraySlice<UInt8>) -> String {
+        String(decoding: bytes, as: UTF8.self)
+    }
+}

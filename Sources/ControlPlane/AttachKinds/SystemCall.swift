@@ -1,0 +1,47 @@
+internal import BPF
+internal import JSON
+internal import Loading
+internal import Problems
+
+/// A system call by its name alone: a kprobe on the function that the architecture has for it.
+struct SystemCallKind: AttachKind {
+    let isReturn: Bool
+    var name: String { isReturn ? "kretsyscall" : "ksyscall" }
+    let members = [AttachMember("syscall", .text), AttachMember.cookie]
+    let needs = [["syscall"]]
+    var sections: [String] { [name] }
+
+    func fits(_ function: LoadReport.Function) -> Bool {
+        KprobeKind(isReturn: isReturn).fits(function)
+    }
+
+    func members(ofSection section: String, _ rest: String) -> JSONObject {
+        var members = JSONObject()
+        if !rest.isEmpty { members["syscall"] = .string(rest) }
+        return members
+    }
+
+    func targets(at site: AttachSite) throws(Problem) -> [AttachTarget] {
+        let name = site.text("syscall") ?? ""
+        guard let symbol = KernelFunctions.systemCall(name) else {
+            throw site.missing(
+                "This kernel has no system call \(name), or hides its symbols.", "syscall",
+                near: near(name))
+        }
+        return [.kprobe(symbol: symbol, offset: 0, isReturn: isReturn)]
+    }
+
+    func explain(_ error: BPFError, at site: AttachSite) -> Problem? {
+        KprobeKind.explain(
+            error, at: site, symbol: site.text("syscall") ?? "", member: "syscall")
+    }
+
+    /// tracefs lists the calls that have a tracepoint: nearly all.
+    private func near(_ name: String) -> [String] {
+        let names: [String]
+        // Without tracefs there is nothing to suggest.
+        do { names = try Tracepoints.names(category: "syscalls") } catch { return [] }
+        let calls = names.filter { $0.hasPrefix("sys_enter_") }.map { String($0.dropFirst(10)) }
+        return NearMatches.find(name, among: calls)
+    }
+}

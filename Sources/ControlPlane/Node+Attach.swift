@@ -1,0 +1,223 @@
+internal import BPF
+internal import Linux
+internal import Loading
+internal import Problems
+internal import Synchronization
+
+extension Node {
+    func pinPath(_ pin: String) -> String { configuration.bpffsDirectory + "/" + pin }
+
+    /// Attaches a function of `program` and pins its links under `pin`, or `pin_0`, `pin_1` … where
+    /// the kind needs several.
+    func attach(
+        _ document: AttachDocument, function name: String, of program: LoadedProgram, pin: String
+    ) throws(Problem) -> Attachment {
+        guard let function = program.functions[name],
+            let reported = program.report.functions.first(where: { $0.name == name })
+        else { throw Problem(.notFound, "Program \(program.name) has no function \(name).") }
+        try AttachDocument.checkKind(document.kind, fits: reported)
+        let site = AttachSite(document: document, function: reported, program: program, node: self)
+        guard document.kind.entersNamespace, let namespace = site.text("netns") else {
+            return try attach(function, at: site, pin: pin, namespace: nil)
+        }
+        let path = try namespacePath(namespace)
+        let outcome: Result<Attachment, Problem>
+        do throws(Errno) {
+            outcome = try NetworkNamespace.within(path) {
+                do throws(Problem) {
+                    return .success(
+                        try self.attach(function, at: site, pin: pin, namespace: path))
+                } catch {
+                    return .failure(error)
+                }
+            }
+        } catch {
+            throw Problem(
+                .attachRefused, "\(path) cannot be entered as a network namespace: \(error).",
+                errno: error.name, pointer: "/attach/netns", cause: error)
+        }
+        return try outcome.get()
+    }
+
+    /// On a thread that is in the right network namespace.
+    private func attach(
+        _ function: Program, at site: AttachSite, pin: String, namespace: String?
+    ) throws(Problem) -> Attachment {
+        let kind = site.document.kind
+        let handle = Names.handle(of: pin)
+        if let filter = try kind.filter(at: site, handle: handle) {
+            return try attach(
+                function, HeldFilter(filter, namespace: namespace), at: site, pin: pin)
+        }
+        var links: [Link] = []
+        for target in try kind.targets(at: site) {
+            do {
+                links.append(try function.attach(to: target, cookie: site.unsigned("cookie")))
+            } catch {
+                throw explained(error, site)
+            }
+        }
+        return try pinned(links, at: site, pin: pin)
+    }
+
+    private func explained(_ error: BPFError, _ site: AttachSite) -> Problem {
+        let what = "attach \(site.program.name).\(site.function.name) as \(site.document.kind.name)"
+        return site.document.kind.explain(error, at: site) ?? Problem(error, while: what)
+    }
+
+    private func pinned(_ links: [Link], at site: AttachSite, pin: String) throws(Problem)
+        -> Attachment
+    {
+        let paths =
+            links.count == 1 ? [pinPath(pin)] : links.indices.map { pinPath("\(pin)_\($0)") }
+        do {
+            guard links.allSatisfy(\.isPinnable) else {
+                let info = LinkInfo(
+                    typeName: site.document.kind.linkTypeName,
+                    programID: site.program.kernelIDs[site.function.name] ?? 0)
+                return Attachment(links.map { .link($0) }, infos: [info], pin: pin, pinPaths: [])
+            }
+            var infos: [LinkInfo] = []
+            for (link, path) in zip(links, paths) {
+                infos.append(try link.info())
+                try link.pin(path)
+            }
+            return Attachment(links.map { .link($0) }, infos: infos, pin: pin, pinPaths: paths)
+        } catch {
+            for path in paths {
+                // The failure is the news; a pin that stays is a stray of the next start.
+                try? FileSystem.unlink(path)
+            }
+            throw Problem(error, while: "pin the link of \(site.program.name).\(site.function.name)")
+        }
+    }
+
+    /// The text comes first: a filter that nobody knows of would stay for ever.
+    private func attach(
+        _ function: Program, _ held: HeldFilter, at site: AttachSite, pin: String
+    ) throws(Problem) -> Attachment {
+        let path = pinPath(pin)
+        do { try FileSystem.makeSymbolicLink(path, saying: held.text) } catch {
+            throw Problem(error, while: "note the filter of \(site.program.name)")
+        }
+        do {
+            try held.filter.attach(function)
+        } catch {
+            // The failure is the news; a note without a filter goes at the next start.
+            try? FileSystem.unlink(path)
+            throw explained(error, site)
+        }
+        let info = LinkInfo(
+            typeName: site.document.kind.linkTypeName,
+            programID: site.program.kernelIDs[site.function.name] ?? 0)
+        return Attachment([.filter(held)], infos: [info], pin: pin, pinPaths: [path])
+    }
+
+    /// Opens the pins that an earlier daemon left.
+    ///
+    /// A link that runs another function, because a replacement did not come to its end, is put
+    /// right where the kernel can; one whose target has gone is not adopted.
+    /// - Returns: nil where there is none that does what the row says.
+    func adopt(_ document: AttachDocument, pin: String, function name: String, of program: LoadedProgram)
+        -> Attachment?
+    {
+        guard let kernelID = program.kernelIDs[name], let function = program.functions[name] else {
+            return nil
+        }
+        let paths = pinPaths(of: pin)
+        guard let first = paths.first else { return nil }
+        do {
+            if FileSystem.kind(first) == .symbolicLink {
+                return try adopt(filter: first, pin: pin, function, kernelID)
+            }
+            var links: [Link] = []
+            var infos: [LinkInfo] = []
+            for path in paths {
+                let link = try Link(pinned: path)
+                var info = try link.info()
+                guard info.place.isAlive else { return nil }
+                if info.programID != kernelID {
+                    guard document.kind.isUpdatable else { return nil }
+                    try link.update(to: function)
+                    info = try link.info()
+                }
+                links.append(link)
+                infos.append(info)
+            }
+            return Attachment(links.map { .link($0) }, infos: infos, pin: pin, pinPaths: paths)
+        } catch {
+            log.warning("a link's pin cannot be opened", metadata: ["pin": "\(first): \(error)"])
+            return nil
+        }
+    }
+
+    private func adopt(filter path: String, pin: String, _ function: Program, _ kernelID: UInt32)
+        throws -> Attachment?
+    {
+        guard let held = HeldFilter(text: try FileSystem.resolve(path)),
+            let present = held.programID()
+        else { return nil }
+        if present != kernelID { try held.replace(with: function) }
+        let info = LinkInfo(typeName: "tc", programID: kernelID)
+        return Attachment([.filter(held)], infos: [info], pin: pin, pinPaths: [path])
+    }
+
+    /// The pins of one attachment that are there.
+    func pinPaths(of pin: String) -> [String] {
+        if FileSystem.exists(pinPath(pin)) { return [pinPath(pin)] }
+        var paths: [String] = []
+        while FileSystem.exists(pinPath("\(pin)_\(paths.count)")) {
+            paths.append(pinPath("\(pin)_\(paths.count)"))
+        }
+        return paths
+    }
+
+    /// Removes what lies under a name of ours: a load's directory, a link's pins, a filter with the
+    /// text that names it.
+    func removePins(_ name: String) throws(Errno) {
+        for path in pinPaths(of: name) {
+            if FileSystem.kind(path) == .symbolicLink,
+                let held = HeldFilter(text: try FileSystem.resolve(path))
+            {
+                try held.detach()
+            }
+            try FileSystem.removeTree(path)
+        }
+    }
+
+    /// Detaches many at once: each waits for RCU by itself, and the waits overlap.
+    func detachAll(_ attachments: [Attachment]) -> [Errno] {
+        let failures = Mutex<[Errno]>([])
+        let next = Mutex(0)
+        let work: @Sendable () -> Void = {
+            while true {
+                let index = next.withLock { next in
+                    defer { next += 1 }
+                    return next
+                }
+                guard index < attachments.count else { return }
+                do throws(Errno) { try attachments[index].detach() } catch {
+                    failures.withLock { $0.append(error) }
+                }
+            }
+        }
+        var threads: [NamedThread] = []
+        for _ in 1..<max(1, min(16, attachments.count)) {
+            // Without another thread it takes longer and comes to the same.
+            do { threads.append(try NamedThread("detach", work)) } catch { break }
+        }
+        work()
+        for thread in threads { thread.join() }
+        return failures.withLock { $0 }
+    }
+}
+
+extension LinkSite {
+    /// False where the interface or namespace has gone from under the link.
+    var isAlive: Bool {
+        switch self {
+        case .interface(index: 0), .networkNamespace(inode: 0, type: _): false
+        default: true
+        }
+    }
+}

@@ -1,0 +1,101 @@
+import Foundation
+import JSON
+import Linux
+import TestSupport
+import Testing
+
+/// What a test asks of the machine beside the API, to hold the API's word against it.
+enum Machine {
+    struct Failure: Error, CustomStringConvertible { let description: String }
+
+    /// - Throws: where the command ends with other than 0.
+    @discardableResult
+    static func run(_ command: String...) throws -> String {
+        let exit = try Child.run(
+            "/usr/bin/env", arguments: command, environment: ["PATH=" + path],
+            deadlineMilliseconds: 60_000, outputLimit: 64 << 20)
+        let output = String(decoding: exit.output, as: UTF8.self)
+        guard exit.reason == .exited(0) else {
+            let errors = String(decoding: exit.errors, as: UTF8.self)
+            throw Failure(description: "\(command): \(exit.reason)\n\(output)\n\(errors)")
+        }
+        return output
+    }
+
+    /// `bpftool -j …`; nil where it refuses, as for an id that is gone. Its exit status does not tell:
+    /// `link show id` of a perf event ends with 255 after the answer.
+    static func bpftool(_ words: String...) throws -> JSONValue? {
+        let exit = try Child.run(
+            "/usr/bin/env", arguments: ["bpftool", "-j"] + words, environment: ["PATH=" + path],
+            deadlineMilliseconds: 60_000, outputLimit: 64 << 20)
+        let answer = try JSONValue.parse(String(decoding: exit.output, as: UTF8.self))
+        return answer["error"] == nil ? .some(answer) : .none
+    }
+
+    static func hasLink(_ id: Int?) throws -> Bool {
+        try bpftool("link", "show", "id", "\(id ?? 0)") != nil
+    }
+
+    static func hasProgram(_ id: Int?) throws -> Bool {
+        try bpftool("prog", "show", "id", "\(id ?? 0)") != nil
+    }
+
+    static func hasMap(_ id: Int?) throws -> Bool {
+        try bpftool("map", "show", "id", "\(id ?? 0)") != nil
+    }
+
+    /// Waits, as the kernel lets go of programs and maps after an RCU grace period.
+    static func waits(seconds: Int = 10, until isTrue: () throws -> Bool) throws -> Bool {
+        let deadline = Clock.monotonicNanoseconds() + UInt64(seconds) * 1_000_000_000
+        while try !isTrue() {
+            if Clock.monotonicNanoseconds() > deadline { return false }
+            Clock.sleep(nanoseconds: 5_000_000)
+        }
+        return true
+    }
+
+    private static let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+}
+
+extension TestDaemon {
+    /// The names in its bpffs; the kernel's own `maps.debug` and `progs.debug` left out.
+    var pins: [String] {
+        get throws { try FileSystem.list(bpffs).filter { !$0.contains(".") }.sorted() }
+    }
+
+    /// Processes whose parent it is: loaders.
+    var children: [Int32] {
+        get throws {
+            guard let processIdentifier else { return [] }
+            return try FileSystem.list("/proc").compactMap { Int32($0) }.filter { id in
+                // "12 (a name) S 1 …": the parent is the second word after the name.
+                let text = FileSystem.text("/proc/\(id)/stat") ?? ""
+                let words = text.split(separator: ")").last?.split(separator: " ") ?? []
+                return words.count > 1 && Int32(words[1]) == processIdentifier
+            }
+        }
+    }
+
+    /// The value of one entry of a map of integers.
+    func value(_ map: String, _ key: Int) throws -> UInt64? {
+        try curl("GET /v1/maps/\(map)/entries/\(key)").answers(200)["/value"]?.uint64
+    }
+
+    /// The present value of a program's variable.
+    func global(_ program: String, _ name: String) throws -> JSONValue? {
+        try curl("GET /v1/programs/\(program)").answers(200)["/globals"]?.array?
+            .first { $0["name"]?.string == name }?["value"]
+    }
+
+    /// The kernel's id of a probe's link.
+    func link(_ probe: String) throws -> Int? {
+        try curl("GET /v1/probes/\(probe)").answers(200)["/link/kernel_id"]?.int
+    }
+}
+
+extension Answer {
+    /// The names of a list's items.
+    func names(_ member: String = "name") -> [String] {
+        self["/items"]?.array?.compactMap { $0[member]?.string } ?? []
+    }
+}

@@ -1,0 +1,56 @@
+import Foundation
+import Linux
+
+/// Another process that makes system calls when it is told to, each exactly so many times.
+final class Workload {
+    /// The number of getpgid(2), as raw tracepoints see it.
+    #if arch(arm64)
+        static let getpgid = 155
+    #else
+        static let getpgid = 121
+    #endif
+
+    private let process = Process()
+    private let input = Pipe()
+    private let output = Pipe()
+
+    var processIdentifier: Int32 { process.processIdentifier }
+
+    init() throws {
+        // perl-base is on every Debian; its getppid calls libc's.
+        let script = """
+            $| = 1;
+            while (<STDIN>) {
+                my ($call, $times) = split;
+                if ($call eq "getpgid") { syscall(\(Self.getpgid), 0) for 1 .. $times }
+                if ($call eq "getppid") { getppid() for 1 .. $times }
+                print "done\\n";
+            }
+            """
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/perl")
+        process.arguments = ["-e", script]
+        process.standardInput = input
+        process.standardOutput = output
+        try process.run()
+        try run("nothing", 0)
+    }
+
+    deinit {
+        // A process that has ended by itself has closed its pipe already.
+        try? input.fileHandleForWriting.close()
+        process.waitUntilExit()
+    }
+
+    /// Calls getpgid(2) so many times, and returns when that is done.
+    func getpgid(_ times: Int) throws { try run("getpgid", times) }
+
+    /// Calls libc's `getppid` so many times, and returns when that is done.
+    func getppid(_ times: Int) throws { try run("getppid", times) }
+
+    private func run(_ call: String, _ times: Int) throws {
+        try input.fileHandleForWriting.write(contentsOf: Data("\(call) \(times)\n".utf8))
+        guard try output.fileHandleForReading.read(upToCount: 5) == Data("done\n".utf8) else {
+            throw Machine.Failure(description: "perl ended before it answered")
+        }
+    }
+}
