@@ -80,7 +80,9 @@ let package = Package(
         tests("LoadingTests", ["Loading", "ObjectLoader", "JSON", "Linux"]),
         .testTarget(
             name: "KernelTests",
-            dependencies: ["TestSupport", "Loading", "BPF", "BTF", "JSON", "Linux", "CLibbpf"],
+            dependencies: [
+                "TestSupport", "Loading", "Events", "BPF", "BTF", "JSON", "Linux", "CLibbpf",
+            ],
             exclude: ["Objects"], swiftSettings: ours),
 
         .target(
@@ -94,6 +96,7 @@ let package = Package(
         tests("TidyTests", ["TestSupport", "Linux", "apiary-generate"]),
         tests("JSONTests", ["JSON"]),
         tests("BTFTests", ["BTF", "JSON"]),
+        tests("EventsTests", ["Events", "BTF", "JSON", "Linux"]),
     ],
     cLanguageStandard: .gnu17
 )

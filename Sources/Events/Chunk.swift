@@ -32,14 +32,16 @@ final class Chunk: @unchecked Sendable {
     static let textBytes = 64 << 10
     static let smallTextBytes = 8 << 10
 
-    let segment: Segment
-    let first: UInt64
+    private(set) var segment: Segment
+    private(set) var first: UInt64
     private let budget: TextBudget
     // SAFETY: both allocated here and freed in deinit; lines and text below the counts of a Piece
     // never change again. All else is touched only with the Rendering's lock held.
     private var text: UnsafeMutableRawPointer
     private let lines: UnsafeMutablePointer<Line>
     private var capacity: Int
+    /// Room for text.
+    var textBytes: Int { capacity }
     var count = 0
     var textCount = 0
     /// Entries without text.
@@ -62,6 +64,16 @@ final class Chunk: @unchecked Sendable {
         budget.subtract(memoryBytes)
         unsafe text.deallocate()
         unsafe lines.deallocate()
+    }
+
+    /// Begins anew elsewhere. The caller holds the only reference: no Piece has one.
+    func reuse(_ segment: Segment, first: UInt64) {
+        self.segment = segment
+        self.first = first
+        count = 0
+        textCount = 0
+        hidden = 0
+        isClosed = false
     }
 
     var memoryBytes: Int { capacity + Self.mostLines * MemoryLayout<Line>.stride }

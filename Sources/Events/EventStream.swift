@@ -22,8 +22,8 @@ final class EventStream: Sendable {
         var types: [UInt64: RecordType] = [:]
         /// Readers that gave all there is, by id.
         var waiting: [UInt64: Subscription] = [:]
-        /// Readers in all.
-        var readers: [UInt64: Subscription] = [:]
+        /// Ids of all readers.
+        var readers: Set<UInt64> = []
 
         var retainedBytes: Int { segments.reduce(0) { $0 + $1.size } }
         /// The first number that can still be read, or the next one to come.
@@ -84,13 +84,19 @@ final class EventStream: Sendable {
     }
 
     /// Removes the oldest segment. By the pump's thread only.
+    func evictOldest() {
+        // A name that cannot be removed is found, and evicted again, at the next start.
+        try? takeOldest()?.unlink()
+    }
+
+    /// Takes the oldest segment out, its file still there: nobody new will come to hold it.
     ///
     /// The counts of a stream without segments are in its meta file, written before.
-    func evictOldest() {
+    func takeOldest() -> Segment? {
         let (segment, isLast, end, mark) = state.withLock {
             ($0.segments.first, $0.segments.count == 1, $0.end, $0.mark)
         }
-        guard let segment else { return }
+        guard let segment else { return nil }
         if isLast {
             // Where it cannot be written (no room), the stream's next numbers would be lost with a
             // crash that follows at once; refusing to evict would cost more.
@@ -98,8 +104,7 @@ final class EventStream: Sendable {
         }
         state.withLock { state in _ = state.segments.removeFirst() }
         renderings.drop(segment)
-        // A name that cannot be removed is found, and evicted again, at the next start.
-        try? segment.unlink()
+        return segment
     }
 }
 

@@ -92,9 +92,7 @@ public final class EventStreams: Sendable {
             readers.subscriptions[subscription.id] = subscription
             return (subscription, readers.isStopped)
         }
-        for stream in streams {
-            stream.state.withLock { $0.readers[subscription.id] = subscription }
-        }
+        for stream in streams { subscription.enter(stream) }
         // One that was opened while the places were made.
         for stream in journal.streams.filter({ query.selects($0.key) })
         where !streams.contains(where: { $0 === stream }) {

@@ -95,11 +95,18 @@ final class Journal: Sendable {
 
 extension Journal {
     /// Evicts until `size` more bytes for `stream` are within the limits.
+    /// - Parameter reusable: an evicted segment of that size that nobody holds, its file in place.
     /// - Returns: false where they never are.
-    func makeRoom(_ size: Int, for stream: EventStream) -> Bool {
+    func makeRoom(_ size: Int, for stream: EventStream, _ reusable: inout Segment?) -> Bool {
         guard size <= limits.bytesPerStream, size <= limits.bytesInAll else { return false }
         while stream.state.withLock({ $0.retainedBytes }) + size > limits.bytesPerStream {
-            stream.evictOldest()
+            var old = stream.takeOldest()
+            if reusable == nil, old?.size == size, isKnownUniquelyReferenced(&old) {
+                reusable = old
+            } else {
+                // As in evictOldest.
+                try? old?.unlink()
+            }
         }
         while true {
             let sizes = streams.map { other in

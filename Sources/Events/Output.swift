@@ -26,7 +26,9 @@ struct Spill {
             buffer.append(bytes.extracting(0..<fits))
         }
         guard fits < bytes.count else { return }
-        for index in fits..<bytes.count { rest.append(bytes[index]) }
+        unsafe bytes.extracting(fits..<bytes.count).withUnsafeBufferPointer { left in
+            unsafe rest.append(contentsOf: left)
+        }
     }
 }
 

@@ -190,7 +190,8 @@ private struct PumpRounds {
             guard let writer = writers[tag] else { continue }
             let drained = writer.drain(limit: Pace.recordsPerRound)
             records += drained.records
-            if drained.bytes > UInt64(writer.source.dataBytes) / Pace.lingerRingShare {
+            let share = UInt64(writer.source.dataBytes) / Pace.lingerRingShare
+            if drained.bytes > share || drained.records >= Pace.recordsPerRound {
                 mayLinger = false
             }
             wake(drained.waiting)

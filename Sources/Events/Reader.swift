@@ -25,8 +25,6 @@ struct Reader {
         }
     }
 
-    var streams: [EventStream] { places.map(\.stream) }
-
     /// Follows a stream that appeared after the subscription, from its first record.
     mutating func join(_ stream: EventStream) {
         guard query.follow, !places.contains(where: { $0.stream === stream }) else { return }

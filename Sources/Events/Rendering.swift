@@ -47,6 +47,16 @@ final class Rendering: Sendable {
         var uses: UInt64 = 0
         var renderedLines: UInt64 = 0
         var renderer: LineRenderer
+
+        /// Makes the last chunk, where nobody copies from it, the only one, for other entries.
+        mutating func reuseLast(_ segment: Segment, _ sequence: UInt64, _ bytes: Int) -> Bool {
+            guard var chunk = chunks.popLast() else { return false }
+            chunks.removeAll(keepingCapacity: true)
+            guard chunk.textBytes == bytes, isKnownUniquelyReferenced(&chunk) else { return false }
+            chunk.reuse(segment, first: sequence)
+            chunks.append(chunk)
+            return true
+        }
     }
 
     private let variant: LineVariant
@@ -98,25 +108,28 @@ final class Rendering: Sendable {
         _ state: inout State, _ stream: EventStream, _ segment: Segment, _ sequence: UInt64,
         at index: Int
     ) -> Chunk {
-        let (isRetained, backlog) = stream.state.withLock {
+        let (isRetained, backlog, readers) = stream.state.withLock {
             (
                 segment.firstSequence >= $0.oldest.nextSequence,
-                $0.end.nextSequence &- sequence
+                $0.end.nextSequence &- sequence, $0.readers.count
             )
         }
         // A quiet stream's reader gets a small one.
-        let chunk = Chunk(
-            segment, first: sequence,
-            textBytes: backlog < 32 ? Chunk.smallTextBytes : Chunk.textBytes, budget)
+        let bytes = backlog < 32 ? Chunk.smallTextBytes : Chunk.textBytes
+        // A reader alone has no use for what it has read: the same memory again, still in the cache.
+        if readers == 1, isRetained, state.reuseLast(segment, sequence, bytes) {
+            return state.chunks[0]
+        }
+        let chunk = Chunk(segment, first: sequence, textBytes: bytes, budget)
         // The text of an evicted segment would keep its memory: it is for this reader alone.
         guard isRetained else { return chunk }
-        state.chunks.insert(chunk, at: index)
-        var bytes = state.chunks.reduce(0) { $0 + $1.memoryBytes }
-        while bytes > TextBudget.bytesPerRendering || budget.isExceeded {
+        state.chunks.insert(chunk, at: min(index, state.chunks.count))
+        var held = state.chunks.reduce(0) { $0 + $1.memoryBytes }
+        while held > TextBudget.bytesPerRendering || budget.isExceeded {
             let oldest = state.chunks.indices.filter { state.chunks[$0] !== chunk }
                 .min { state.chunks[$0].lastUse < state.chunks[$1].lastUse }
             guard let oldest else { break }
-            bytes -= state.chunks.remove(at: oldest).memoryBytes
+            held -= state.chunks.remove(at: oldest).memoryBytes
         }
         return chunk
     }

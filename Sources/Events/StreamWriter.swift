@@ -172,8 +172,13 @@ final class StreamWriter {
         let path = stream.directory + "/" + Recovery.fileName(header.firstSequence)
         stream.removeEmptyLast(header.firstSequence)
         var size = size
-        while journal.makeRoom(size, for: stream) {
+        var reusable: Segment?
+        while journal.makeRoom(size, for: stream, &reusable) {
             do {
+                if let old = reusable {
+                    reusable = nil
+                    return try Segment(reusing: old, at: path, header)
+                }
                 return try Segment(creating: path, size: size, header)
             } catch {
                 if stream.state.withLock({ !$0.segments.isEmpty }) {
@@ -185,6 +190,8 @@ final class StreamWriter {
                 }
             }
         }
+        // As in evictOldest.
+        try? reusable?.unlink()
         return nil
     }
 

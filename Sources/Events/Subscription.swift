@@ -23,6 +23,7 @@ public final class Subscription: Sendable {
         var ending: EndReason?
         var isShutdown = false
         var isHeartbeatDue = false
+        var isClosed = false
     }
 
     let id: UInt64
@@ -77,9 +78,20 @@ public final class Subscription: Sendable {
 
     /// Ends the reader: `wake` is not called any more.
     public func close() {
-        signal.withLock { $0.wake = nil }
+        signal.withLock { signal in
+            signal.wake = nil
+            signal.isClosed = true
+        }
         hub.remove(self)
-        for stream in reader.withLock({ $0.streams }) { stream.remove(id) }
+        for stream in hub.journal.streams where query.selects(stream.key) { stream.remove(id) }
+    }
+
+    /// Counts itself among the stream's readers.
+    func enter(_ stream: EventStream) {
+        signal.withLock { signal in
+            guard !signal.isClosed else { return }
+            stream.state.withLock { _ = $0.readers.insert(id) }
+        }
     }
 
     func ledgers() -> [(stream: UInt64, end: Totals, reader: StreamLedger.Reader)] {
@@ -134,6 +146,7 @@ extension Subscription {
 
     /// A stream that the query selects was opened, maybe for the first time.
     func join(_ stream: EventStream) {
+        enter(stream)
         tell { signal in
             signal.ending = nil
             signal.joined.append(stream)
@@ -167,7 +180,7 @@ extension EventStream {
     func remove(_ reader: UInt64) {
         let isLast = state.withLock { state in
             state.waiting[reader] = nil
-            state.readers[reader] = nil
+            state.readers.remove(reader)
             return state.readers.isEmpty
         }
         if isLast { renderings.dropAll() }

@@ -177,28 +177,28 @@ struct JournalTests {
 
     @Test func `segments roll, double, and keep a record larger than themselves`() throws {
         var limits = JournalLimits()
-        limits.segmentBytes = 1 << 20
+        limits.segmentBytes = 512 << 10
         let ring = try MemoryRing(dataBytes: 8 << 20)
         let streams = try streams(limits)
         defer { streams.stop() }
         try streams.open(opens, source: ring, type: nil, lostCounter: nil)
-        for number in 1...3000 as ClosedRange<UInt64> { ring.put(number, size: 1000) }
-        ring.put(3001, size: 3 << 20)
-        ring.put(3002)
-        try streams.settle(opens, 3003)
+        for number in 1...300 as ClosedRange<UInt64> { ring.put(number, size: 5000) }
+        ring.put(301, size: 700 << 10)
+        ring.put(302)
+        try streams.settle(opens, 303)
         let stream = try #require(streams.journal.streams.first)
         let sizes = stream.state.withLock { $0.segments.map(\.size) }
-        #expect(sizes.prefix(3) == [256 << 10, 512 << 10, 1 << 20])
-        #expect(sizes.contains { $0 > 3 << 20 })
-        let place = cursor(streams, 2999)
+        #expect(sizes.prefix(3) == [256 << 10, 512 << 10, 512 << 10])
+        #expect(sizes.contains { $0 > 700 << 10 })
+        let place = cursor(streams, 299)
         let client = try streams.client {
             $0.follow = false
             $0.records = .events
             $0.since = .cursor(place)
         }
         let lines = try client.lines()
-        #expect(lines.map(\.number) == [3000, 3001, 3002])
-        #expect(lines[1].json["data"]?.string?.utf8.count == 4 + 2 * (3 << 20))
+        #expect(lines.map(\.number) == [300, 301, 302])
+        #expect(lines[1].json["data"]?.string?.utf8.count == 4 + 2 * (700 << 10))
     }
 
     private func cursor(_ streams: EventStreams, _ sequence: UInt64) -> String {

@@ -97,6 +97,11 @@ final class Client {
     /// Reads what is there now.
     func available() throws -> [Line] {
         while !isEnded, step() == .more {}
+        return try parsedLines()
+    }
+
+    /// Those of the lines so far that were not given yet.
+    func parsedLines() throws -> [Line] {
         var lines: [Line] = []
         while let line = try nextLine() { lines.append(line) }
         return lines
