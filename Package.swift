@@ -76,6 +76,7 @@ let package = Package(
             linkerSettings: [.unsafeFlags(["-static-stdlib"], .when(configuration: .release))]),
         .executableTarget(name: "apiary-generate", dependencies: [yams], swiftSettings: ours),
         tests("LinuxTests", ["Linux"]),
+        tests("HTTPTests", ["HTTP", "Linux"]),
         tests("LoadingTests", ["Loading", "ObjectLoader", "JSON", "Linux"]),
         .testTarget(
             name: "KernelTests",

@@ -126,8 +126,8 @@ enum ProgramRequest {
             do {
                 let file = try MemoryFile("object", holding: bytes.span)
                 try file.seal()
-                return UploadedObject(
-                    file: file, size: bytes.count, digest: "sha256:" + SHA256.hex(of: bytes.span))
+                guard let digest = SHA256.hexDigest(of: bytes.span) else { throw Errno.enomem }
+                return UploadedObject(file: file, size: bytes.count, digest: "sha256:" + digest)
             } catch {
                 throw Problem(.resourceExhausted, "The object found no memory: \(error).")
             }

@@ -21,6 +21,11 @@ struct apiary_ucred {
     uint32_t gid;
 };
 
+/// pidfd_open(2), kernel 5.3: a descriptor that is readable once the process has ended, or -1.
+static inline int apiary_pidfd_open(int process) {
+    return (int)syscall(SYS_pidfd_open, process, 0);
+}
+
 /// memfd_create(2): a descriptor, or -1 with errno set.
 static inline int apiary_memfd_create(const char *name, unsigned int flags) {
     return (int)syscall(SYS_memfd_create, name, flags);

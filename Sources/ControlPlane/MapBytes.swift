@@ -25,18 +25,15 @@ struct MapBytes {
 
     // MARK: Reading requests
 
-    /// A key from the URL: a JSON literal, `hex:…`, or text that is no JSON, taken as a string.
+    /// A key from the URL, whatever `encoding` is to show: a JSON literal, `hex:…`, `base64:…`, or text
+    /// that is no JSON, taken as a string.
     func key(inURL text: String) throws(Problem) -> [UInt8] {
         if text.hasPrefix("hex:") || text.hasPrefix("base64:") {
             return try key(.string(text), at: .root)
         }
-        switch encoding {
-        case .hex, .base64: return try key(.string(text), at: .root)
-        case .typed:
-            let value: JSONValue
-            do { value = try JSONValue.parse(text) } catch { value = .string(text) }
-            return try key(value, at: .root)
-        }
+        let value: JSONValue
+        do { value = try JSONValue.parse(text) } catch { value = .string(text) }
+        return try MapBytes(map: map, encoding: .typed).key(value, at: .root)
     }
 
     func key(_ value: JSONValue, at pointer: JSONPointer) throws(Problem) -> [UInt8] {
@@ -57,6 +54,11 @@ struct MapBytes {
 
     /// The value of a document with `value`, or for a per-CPU map with `values`.
     func value(_ document: JSONObject, at pointer: JSONPointer) throws(Problem) -> [UInt8] {
+        if document["value"] != nil, document["values"] != nil {
+            throw Problem(
+                .invalidMember, "Give \"value\" or \"values\", not both.",
+                pointer: pointer.appending(isPerCPU ? "value" : "values").description)
+        }
         guard isPerCPU else {
             guard let value = document["value"] else {
                 throw Problem(

@@ -88,7 +88,8 @@ extension Node {
                 // The failure is the news; a pin that stays is a stray of the next start.
                 try? FileSystem.unlink(path)
             }
-            throw Problem(error, while: "pin the link of \(site.program.name).\(site.function.name)")
+            throw Problem(
+                error, while: "pin the link of \(site.program.name).\(site.function.name)")
         }
     }
 
@@ -118,9 +119,9 @@ extension Node {
     /// A link that runs another function, because a replacement did not come to its end, is put
     /// right where the kernel can; one whose target has gone is not adopted.
     /// - Returns: nil where there is none that does what the row says.
-    func adopt(_ document: AttachDocument, pin: String, function name: String, of program: LoadedProgram)
-        -> Attachment?
-    {
+    func adopt(
+        _ document: AttachDocument, pin: String, function name: String, of program: LoadedProgram
+    ) -> Attachment? {
         guard let kernelID = program.kernelIDs[name], let function = program.functions[name] else {
             return nil
         }

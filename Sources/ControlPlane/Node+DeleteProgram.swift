@@ -1,3 +1,4 @@
+internal import BPF
 internal import Events
 internal import Linux
 public import Problems
@@ -13,13 +14,15 @@ public struct RemovedProgram: Sendable, Hashable {
 
 extension Node {
     /// Detaches a program's probes, unloads it and removes its maps. Its journal stays until its
-    /// retention ends.
+    /// retention ends. Returns once the kernel has let go of its functions and maps.
     /// - Returns: nil where there is no such program and `missingIsFine`.
     public func deleteProgram(
         _ name: String, _ conditions: Conditions, missingIsFine: Bool, isDryRun: Bool,
         _ origin: ChangeOrigin
     ) throws(Problem) -> RemovedProgram? {
-        try locks.withLock([name]) { () throws(Problem) in
+        var held = HeldIDs()
+        defer { wait(until: held, of: name) }
+        return try locks.withLock([name]) { () throws(Problem) in
             guard let record = state.withLock({ $0.programs[name] }) else {
                 if missingIsFine { return nil }
                 try conditions.check(nil, of: "Program \(name)")
@@ -30,8 +33,25 @@ extension Node {
             let removed = RemovedProgram(
                 name: name, functions: record.loaded?.report.functions.map(\.name) ?? [],
                 maps: record.loaded?.report.maps.map(\.name) ?? [], probes: probes.map(\.row.id))
-            if !isDryRun { try delete(record, probes, origin) }
+            if !isDryRun {
+                try delete(record, probes, origin)
+                held = HeldIDs(record.loaded)
+            }
             return removed
+        }
+    }
+
+    /// The kernel frees functions and maps some milliseconds after their last descriptor is closed,
+    /// which is why nothing of the load may be held here. Somebody else may hold them for ever, by a
+    /// pin or a descriptor of his own: then it is not the daemon's to wait for.
+    private func wait(until held: HeldIDs, of name: String) {
+        let deadline = Clock.monotonicNanoseconds() + 2_000_000_000
+        while !held.areGone() {
+            guard Clock.monotonicNanoseconds() < deadline else {
+                log.warning("somebody else holds what was unloaded", metadata: ["program": "\(name)"])
+                return
+            }
+            Clock.sleep(nanoseconds: 2_000_000)
         }
     }
 
@@ -101,6 +121,30 @@ extension Node {
             let committed = record
             state.withLock { $0.programs[name] = committed }
             return (view(of: committed), true)
+        }
+    }
+}
+
+/// The kernel's ids of a load's functions and maps.
+private struct HeldIDs {
+    private var programs: Set<UInt32> = []
+    private var maps: Set<UInt32> = []
+
+    init() {}
+
+    init(_ loaded: LoadedProgram?) {
+        programs = Set(loaded?.kernelIDs.values.map(\.self) ?? [])
+        maps = Set(loaded?.maps.values.map(\.map.info.id) ?? [])
+    }
+
+    /// True too where the kernel does not tell.
+    func areGone() -> Bool {
+        if programs.isEmpty && maps.isEmpty { return true }
+        do {
+            return try programs.isDisjoint(with: Inventory.programIDs())
+                && maps.isDisjoint(with: Inventory.mapIDs())
+        } catch {
+            return true
         }
     }
 }

@@ -73,19 +73,13 @@ extension Node {
         try checkKeyed(view.loaded)
         let map = view.loaded.map
         let bytes = MapBytes(map: view.loaded, encoding: style.encoding)
-        for member in document.members where !["value", "values", "key"].contains(member.name) {
+        for member in document.members where !["value", "values"].contains(member.name) {
             throw Problem(
                 .unknownMember, "An entry has \"value\" or \"values\", not \"\(member.name)\".",
                 pointer: JSONPointer.root.appending(member.name).description)
         }
         let key = try bytes.key(inURL: text)
         let value = try bytes.value(document, at: .root)
-        if let given = document["key"],
-            try bytes.key(given, at: .root.appending("key")) != key
-        {
-            throw Problem(
-                .invalidMember, "The body's \"key\" is not the key in the URL.", pointer: "/key")
-        }
         do {
             let before = try map.lookup(key.span)
             let existed = before != nil

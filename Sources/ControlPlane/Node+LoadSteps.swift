@@ -159,7 +159,8 @@ extension Node {
     }
 
     /// Takes back links of a change that failed.
-    /// - Parameter before: the probes as they were; links that were updated get their functions back.
+    /// - Parameter before: the probes as they were; links that were updated get their functions
+    /// back.
     func undo(_ probes: [ProbeRecord], before: [ProbeRecord] = []) {
         var made: [ProbeRecord] = []
         for probe in probes {
@@ -171,7 +172,8 @@ extension Node {
             let loaded = state.withLock { $0.programs[old.row.program]?.loaded }
             do { try loaded?.functions[old.row.function].map(attachment.update(to:)) } catch {
                 log.error(
-                    "an undone update stays", metadata: ["probe": "\(old.row.id)", "why": "\(error)"])
+                    "an undone update stays",
+                    metadata: ["probe": "\(old.row.id)", "why": "\(error)"])
             }
         }
         for failure in detachAll(made.compactMap(\.attachment)) {

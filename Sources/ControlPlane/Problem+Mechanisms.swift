@@ -14,7 +14,8 @@ extension Problem {
         let type: ProblemType =
             switch error.errno {
             case .eperm, .eacces: .kernelForbids
-            case .ebusy, .eexist: .attachBusy
+            // E2BIG: BPF_TRACE_MAX_PROGS, 64 programs at one tracepoint.
+            case .ebusy, .eexist, .e2big: .attachBusy
             case .enosys, .eopnotsupp, .enotsupp: .hostLacks
             case .enomem, .emfile, .enfile: .resourceExhausted
             default: .attachRefused
@@ -25,6 +26,9 @@ extension Problem {
         libbpfLog = error.log
         if error.errno == .eexist {
             hint = "The kernel takes a function once at a place: it is attached there already."
+        }
+        if error.errno == .e2big {
+            hint = "The kernel takes 64 programs at one tracepoint, of all that use it."
         }
     }
 

@@ -1,127 +1,108 @@
 internal import CMicrohttpd
 internal import Glibc
-internal import Linux
 
-// What libmicrohttpd calls. Each finds its Swift object in the pointer that it was given and goes
-// on there.
+// What libmicrohttpd calls. `context` is the Core, which the Server keeps until its daemons are
+// stopped; a connection's Connection is retained from its start to its end, a request's Exchange
+// from its line to its end.
 
-typealias URIFunction =
-    @convention(c) (
-        UnsafeMutableRawPointer?, UnsafePointer<CChar>?, OpaquePointer?
-    ) -> UnsafeMutableRawPointer?
-typealias CompletedFunction =
-    @convention(c) (
-        UnsafeMutableRawPointer?, OpaquePointer?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
-        MHD_RequestTerminationCode
-    ) -> Void
-typealias ConnectionFunction =
-    @convention(c) (
-        UnsafeMutableRawPointer?, OpaquePointer?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
-        MHD_ConnectionNotificationCode
-    ) -> Void
-typealias LogFunction =
-    @convention(c) (
-        UnsafeMutableRawPointer?, UnsafePointer<CChar>?, UnsafeMutableRawPointer?
-    ) -> Void
-typealias UnescapeFunction =
-    @convention(c) (
-        UnsafeMutableRawPointer?, OpaquePointer?, UnsafeMutablePointer<CChar>?
-    ) -> Int
-
-/// The request line's target as it came: libmicrohttpd's own splitting and decoding are not used.
-// SAFETY: the exchange is retained here and given back in `requestCompleted`, which comes for every
-// request for which this was called.
-func uriArrived(
-    _ context: UnsafeMutableRawPointer?, _ uri: UnsafePointer<CChar>?, _ connection: OpaquePointer?
-) -> UnsafeMutableRawPointer? {
-    let text = unsafe uri.map { unsafe String(cString: $0) } ?? ""
-    return unsafe Unmanaged.passRetained(Exchange(uri: text)).toOpaque()
-}
-
-func requestCompleted(
-    _ context: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
-    _ slot: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ code: MHD_RequestTerminationCode
-) {
-    guard let context = unsafe context, let slot = unsafe slot, let raw = unsafe slot.pointee
-    else { return }
-    unsafe slot.pointee = nil
-    let daemon = unsafe Unmanaged<HTTPDaemon>.fromOpaque(context).takeUnretainedValue()
-    let exchange = unsafe Unmanaged<Exchange>.fromOpaque(raw).takeRetainedValue()
-    if let stream = exchange.stream { daemon.closed(stream) }
-}
-
-// SAFETY: the context is retained when the connection starts and given back when it is closed.
-func connectionChanged(
-    _ context: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
+/// MHD_NotifyConnectionCallback.
+func connectionNotified(
+    _ context: UnsafeMutableRawPointer?, _ mhd: OpaquePointer?,
     _ slot: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ code: MHD_ConnectionNotificationCode
 ) {
-    guard let slot = unsafe slot, let connection = unsafe connection else { return }
-    if code == MHD_ConnectionNotificationCode.CONNECTION_NOTIFY_STARTED {
-        let made = unsafe ConnectionContext(peer: peer(of: connection))
-        unsafe slot.pointee = Unmanaged.passRetained(made).toOpaque()
-    } else if let raw = unsafe slot.pointee {
-        unsafe Unmanaged<ConnectionContext>.fromOpaque(raw).release()
+    guard let context = unsafe context, let mhd = unsafe mhd, let slot = unsafe slot else { return }
+    let core = unsafe Unmanaged<Core>.fromOpaque(context).takeUnretainedValue()
+    switch code {
+    case .CONNECTION_NOTIFY_STARTED:
+        // SAFETY: the descriptor is the connection's, which closes it after it announced its end.
+        guard
+            let info = unsafe apiary_mhd_connection_info(mhd, .CONNECTION_INFO_CONNECTION_FD)
+        else { return }
+        let descriptor = unsafe info.pointee.connect_fd
+        let connection = Connection(
+            descriptor: descriptor, peer: unsafe Peer.of(mhd, descriptor: descriptor),
+            second: core.watch.second)
+        core.watch.add(connection)
+        unsafe slot.pointee = Unmanaged.passRetained(connection).toOpaque()
+    case .CONNECTION_NOTIFY_CLOSED:
+        guard let raw = unsafe slot.pointee else { return }
         unsafe slot.pointee = nil
+        // SAFETY: taken back once, the slot is empty now.
+        core.watch.remove(unsafe Unmanaged<Connection>.fromOpaque(raw).takeRetainedValue())
+    @unknown default: return
     }
 }
 
-private func peer(of connection: OpaquePointer) -> Peer {
-    let information = unsafe MHD_get_connection_info_fd(connection)
-    if let credentials = PeerCredentials(socket: information) { return .unix(credentials) }
-    return .tcp(address: TCPSocket.peerAddress(information) ?? "")
-}
-
-/// What a connection's first callback found out.
-func connectionPeer(_ connection: OpaquePointer) -> Peer {
-    guard let raw = unsafe MHD_get_connection_context(connection) else {
-        return unsafe peer(of: connection)
+/// MHD_OPTION_URI_LOG_CALLBACK: the one moment at which the target is as the client sent it.
+func requestLineCame(
+    _ context: UnsafeMutableRawPointer?, _ target: UnsafePointer<CChar>?, _ mhd: OpaquePointer?
+) -> UnsafeMutableRawPointer? {
+    guard let context = unsafe context, let mhd = unsafe mhd, let target = unsafe target,
+        let info = unsafe apiary_mhd_connection_info(mhd, .CONNECTION_INFO_SOCKET_CONTEXT),
+        let raw = unsafe info.pointee.socket_context
+    else { return nil }
+    let core = unsafe Unmanaged<Core>.fromOpaque(context).takeUnretainedValue()
+    let connection = unsafe Unmanaged<Connection>.fromOpaque(raw).takeUnretainedValue()
+    let count = unsafe strlen(target)
+    // SAFETY: the text is the connection's for this call.
+    return unsafe target.withMemoryRebound(to: UInt8.self, capacity: count) { bytes in
+        let exchange = unsafe Exchange(
+            core, connection, target: Span(_unsafeStart: bytes, count: count))
+        return unsafe Unmanaged.passRetained(exchange).toOpaque()
     }
-    return unsafe Unmanaged<ConnectionContext>.fromOpaque(raw).takeUnretainedValue().peer
 }
 
-func leaveEscaped(
-    _ context: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
-    _ text: UnsafeMutablePointer<CChar>?
-) -> Int {
-    unsafe text.map { unsafe strlen($0) } ?? 0
-}
-
-/// libmicrohttpd's own complaints are about broken connections, one line each at a client's will:
-/// they would let anybody fill the log, and are dropped.
-func messageLogged(
-    _ context: UnsafeMutableRawPointer?, _ format: UnsafePointer<CChar>?,
-    _ list: UnsafeMutableRawPointer?
-) {}
-
-func requestArrived(
-    _ context: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
-    _ url: UnsafePointer<CChar>?, _ method: UnsafePointer<CChar>?,
-    _ version: UnsafePointer<CChar>?, _ data: UnsafePointer<CChar>?,
-    _ dataSize: UnsafeMutablePointer<Int>?, _ slot: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+/// MHD_AccessHandlerCallback.
+func requestWanted(
+    _ context: UnsafeMutableRawPointer?, _ mhd: OpaquePointer?, _ target: UnsafePointer<CChar>?,
+    _ method: UnsafePointer<CChar>?, _ version: UnsafePointer<CChar>?,
+    _ data: UnsafePointer<CChar>?, _ size: UnsafeMutablePointer<Int>?,
+    _ slot: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
 ) -> MHD_Result {
-    guard let context = unsafe context, let connection = unsafe connection,
-        let slot = unsafe slot, let raw = unsafe slot.pointee, let dataSize = unsafe dataSize,
-        let method = unsafe method, let version = unsafe version
-    else { return MHD_Result.NO }
-    let daemon = unsafe Unmanaged<HTTPDaemon>.fromOpaque(context).takeUnretainedValue()
+    guard let mhd = unsafe mhd, let target = unsafe target, let method = unsafe method,
+        let version = unsafe version, let size = unsafe size, let raw = unsafe slot?.pointee
+    else { return .NO }
     let exchange = unsafe Unmanaged<Exchange>.fromOpaque(raw).takeUnretainedValue()
-    switch exchange.phase {
-    case .head:
-        return unsafe daemon.headArrived(
-            exchange, connection, method: String(cString: method),
-            version: String(cString: version))
-    case .body(let plan, let reader):
-        if unsafe dataSize.pointee > 0, let data = unsafe data {
-            let count = unsafe dataSize.pointee
-            unsafe data.withMemoryRebound(to: UInt8.self, capacity: count) { bytes in
-                let piece = unsafe UnsafeBufferPointer(start: bytes, count: count)
-                unsafe reader.take(piece.span)
-            }
-            unsafe dataSize.pointee = 0
-            return MHD_Result.YES
-        }
-        return unsafe daemon.bodyArrived(exchange, connection, plan, reader)
-    case .running: return unsafe daemon.answerArrived(exchange, connection)
-    case .answered: return MHD_Result.YES
+    let intake = {
+        unsafe Intake(mhd, exchange, target: target, method: method, version: version)
     }
+    let count = unsafe size.pointee
+    guard let data = unsafe data, count > 0 else {
+        return unsafe exchange.proceed(mhd, piece: Span(), intake: intake) ? .YES : .NO
+    }
+    unsafe size.pointee = 0  // all of it is taken
+    // SAFETY: the bytes are the connection's for this call.
+    return unsafe data.withMemoryRebound(to: UInt8.self, capacity: count) { bytes in
+        unsafe exchange.proceed(mhd, piece: Span(_unsafeStart: bytes, count: count), intake: intake)
+            ? .YES : .NO
+    }
+}
+
+/// MHD_RequestCompletedCallback: before the response is destroyed.
+func requestEnded(
+    _ context: UnsafeMutableRawPointer?, _ mhd: OpaquePointer?,
+    _ slot: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ code: MHD_RequestTerminationCode
+) {
+    guard let slot = unsafe slot, let raw = unsafe slot.pointee else { return }
+    unsafe slot.pointee = nil
+    // SAFETY: taken back once, the slot is empty now.
+    unsafe Unmanaged<Exchange>.fromOpaque(raw).takeRetainedValue().end()
+}
+
+/// MHD_OPTION_UNESCAPE_CALLBACK: the target is decoded after it was split, by us.
+func unescapeNothing(
+    _ context: UnsafeMutableRawPointer?, _ mhd: OpaquePointer?, _ text: UnsafeMutablePointer<CChar>?
+) -> Int {
+    guard let text = unsafe text else { return 0 }
+    return unsafe strlen(text)
+}
+
+/// MHD_LogCallback.
+func lineLogged(
+    _ context: UnsafeMutableRawPointer?, _ format: UnsafePointer<CChar>?,
+    _ arguments: CVaListPointer?
+) {
+    guard let context = unsafe context, let format = unsafe format, let arguments = unsafe arguments
+    else { return }
+    unsafe Unmanaged<Core>.fromOpaque(context).takeUnretainedValue().log.write(format, arguments)
 }

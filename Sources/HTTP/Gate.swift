@@ -1,172 +1,168 @@
-internal import Linux
-
-/// The first look at a request: what libmicrohttpd lets through and must not pass (it takes two
-/// lengths, two hosts and NULs in headers), and the path and query in decoded form.
+/// What all headers of a request say about how to read it: the one place that decides whether a
+/// request is let through. Pure; every byte comes from the client.
+///
+/// libmicrohttpd 0.9.75 takes the first of two lengths and lets chunked win over a length, which
+/// is how requests are smuggled past a proxy that decides otherwise; so what is ambiguous is
+/// refused here (RFC 9112, 6.3) before anything is done with it.
 struct Gate {
-    /// Header fields as they came, in order.
-    typealias Field = (name: [UInt8], value: [UInt8])
+    /// How the body is delimited.
+    enum Framing: Hashable { case none, length(Int), chunked }
+    enum Encoding: Hashable { case identity, gzip }
 
-    /// The request's head, or why it is refused. A refused request's connection is closed.
-    static func open(
-        method methodText: String, uri: String, version: String, fields: [Field], peer: Peer,
-        requestID: String
-    ) -> Result<RequestHead, Refusal.Thrown> {
-        do {
-            guard let method = Method(rawValue: methodText) else {
-                throw Refusal.Thrown(.unknownMethod(String(methodText.prefix(32))))
-            }
-            let headers = try headers(fields)
-            try checkFraming(headers, version)
-            let (path, segments, query) = try split(uri)
-            return .success(
-                RequestHead(
-                    method: method, rawPath: path, segments: segments, query: query,
-                    headers: headers, peer: peer, requestID: requestID))
-        } catch let error as Refusal.Thrown {
-            return .failure(error)
-        } catch {
-            return .failure(Refusal.Thrown(.malformed("The request is malformed.")))
+    private(set) var headers: [(name: String, value: String)] = []
+    private(set) var framing = Framing.none
+    private(set) var expectsContinue = false
+    private(set) var acceptsGzip = false
+    private(set) var clientRequestID: String?
+    /// What is wrong first; later headers are not looked at.
+    private(set) var failure: Refusal?
+    private var hosts = 0
+    private var encodings = 0
+    private var encoding: String?
+
+    /// More headers than this are refused.
+    static let headerLimit = 100
+
+    init() { headers.reserveCapacity(6) }
+
+    /// One header, as it came.
+    mutating func take(name: Span<UInt8>, value: Span<UInt8>) {
+        guard failure == nil else { return }
+        do { try check(name, value) } catch { failure = error }
+    }
+
+    private mutating func check(_ name: Span<UInt8>, _ value: Span<UInt8>) throws(Refusal) {
+        guard headers.count < Self.headerLimit else {
+            throw .malformed("There are more than \(Self.headerLimit) headers.")
+        }
+        let name = try Self.lowercased(name)
+        let value = try Self.trimmed(value)
+        switch name {
+        case "host": hosts += 1
+        case "content-length": try take(length: value)
+        case "transfer-encoding": try take(transferEncoding: value)
+        case "content-encoding":
+            encodings += 1
+            encoding = value
+        case "accept-encoding": acceptsGzip = acceptsGzip || Self.accepts("gzip", value)
+        case "expect": expectsContinue = value.lowercased() == "100-continue"
+        case "x-request-id" where RequestID.isSane(value): clientRequestID = value
+        default: break
+        }
+        headers.append((name, value))
+    }
+
+    /// To be called once after the last header.
+    /// - Parameter version: of the request line.
+    func check(version: Version) throws(Refusal) {
+        if let failure { throw failure }
+        guard hosts <= 1 else { throw .malformed("There are \(hosts) Host headers.") }
+        guard version == .http10 || hosts == 1 else {
+            throw .malformed("An HTTP/1.1 request needs a Host header.")
+        }
+        if framing == .chunked && version == .http10 {
+            throw .malformed("HTTP/1.0 has no Transfer-Encoding.")
         }
     }
 
-    private static func malformed(_ text: String) -> Refusal.Thrown {
-        Refusal.Thrown(.malformed(text))
-    }
+    enum Version: Hashable { case http10, http11 }
 
-    private static func headers(_ fields: [Field]) throws -> [(name: String, value: String)] {
-        var headers: [(name: String, value: String)] = []
-        headers.reserveCapacity(fields.count)
-        for field in fields {
-            guard field.name.allSatisfy(isTokenByte), !field.name.isEmpty else {
-                throw malformed("A header's name has a byte that is no token character.")
-            }
-            let isText = field.value.allSatisfy { $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }
-            guard isText, let value = String(validating: field.value, as: UTF8.self) else {
-                throw malformed("A header's value has a control byte or is no UTF-8.")
-            }
-            let name = String(decoding: field.name.map(lowercase), as: UTF8.self)
-            headers.append((name: name, value: value))
-        }
-        return headers
-    }
-
-    /// RFC 9112, sections 3.2 and 6: exactly one host, one length or one `chunked`, never both.
-    private static func checkFraming(_ headers: [(name: String, value: String)], _ version: String)
-        throws
-    {
-        var hosts = 0
-        var lengths: [String] = []
-        var codings: [String] = []
-        for header in headers {
-            switch header.name {
-            case "host": hosts += 1
-            case "content-length": lengths.append(header.value)
-            case "transfer-encoding": codings.append(header.value)
-            default: break
-            }
-        }
-        guard hosts <= 1 else { throw malformed("There are \(hosts) Host headers.") }
-        guard hosts == 1 || version != "HTTP/1.1" else {
-            throw malformed("There is no Host header.")
-        }
-        guard lengths.count <= 1 else {
-            throw malformed("There are \(lengths.count) Content-Length headers.")
-        }
-        guard lengths.isEmpty || codings.isEmpty else {
-            throw malformed("There is a Content-Length beside a Transfer-Encoding.")
-        }
-        if let length = lengths.first {
-            guard !length.isEmpty, length.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
-                throw malformed("Content-Length is no number.")
-            }
-        }
-        if !codings.isEmpty {
-            guard codings.count == 1, codings[0].lowercased() == "chunked" else {
-                throw malformed("Transfer-Encoding is other than one \"chunked\".")
-            }
+    var hasBody: Bool {
+        switch framing {
+        case .none: false
+        case .length(let length): length > 0
+        case .chunked: true
         }
     }
 
-    private static func split(_ uri: String) throws -> (
-        path: String, segments: [String], query: [(name: String, value: String)]
-    ) {
-        let bytes = uri.utf8
-        guard bytes.first == UInt8(ascii: "/") else {
-            throw malformed("The request's target is not a path.")
+    /// How the body is packed.
+    func bodyEncoding() throws(Refusal) -> Encoding {
+        guard let encoding else { return .identity }
+        guard encodings == 1 else { throw .unsupportedEncoding("several Content-Encoding headers") }
+        switch encoding.lowercased() {
+        case "identity", "": return .identity
+        case "gzip", "x-gzip": return .gzip
+        default: throw .unsupportedEncoding(encoding)
         }
-        guard bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
-            throw malformed("The request's target has a byte that must be percent-encoded.")
+    }
+
+    private mutating func take(length value: String) throws(Refusal) {
+        guard framing == .none else { throw .malformed("The body's length is said twice.") }
+        // 18 digits fit in 63 bits.
+        guard (1...18).contains(value.utf8.count),
+            value.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+            let length = Int(value)
+        else { throw .malformed("Content-Length is not one number.") }
+        framing = .length(length)
+    }
+
+    private mutating func take(transferEncoding value: String) throws(Refusal) {
+        guard framing == .none else { throw .malformed("The body's length is said twice.") }
+        guard value.lowercased() == "chunked" else {
+            throw .malformed("Transfer-Encoding may only be chunked.")
         }
-        let mark = uri.firstIndex(of: "?")
-        let path = mark.map { uri[..<$0] } ?? uri[...]
-        var segments: [String] = []
-        for part in path.split(separator: "/", omittingEmptySubsequences: false).dropFirst() {
-            guard let segment = PercentCoding.decode(part.utf8) else {
-                throw malformed("The path has a broken percent-escape, a NUL or is no UTF-8.")
+        framing = .chunked
+    }
+
+    /// A token of RFC 9110, 5.6.2, in lower case.
+    private static func lowercased(_ name: Span<UInt8>) throws(Refusal) -> String {
+        guard (1...128).contains(name.count) else {
+            throw .malformed("A header's name has \(name.count) bytes.")
+        }
+        for index in name.indices where !isTokenByte(name[index]) {
+            throw .malformed("A header's name holds a byte that is not allowed there.")
+        }
+        // SAFETY: the buffer has room for as many bytes as are written.
+        return unsafe String(unsafeUninitializedCapacity: name.count) { lower in
+            for index in name.indices {
+                let byte = name[index]
+                let isUpper = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+                unsafe lower[index] = isUpper ? byte | 0x20 : byte
             }
-            segments.append(segment)
+            return name.count
         }
-        // `/v1/programs/` is `/v1/programs`; anything else empty in between stays and matches
-        // nothing.
-        if segments.count > 1, segments.last == "" { segments.removeLast() }
-        var query: [(name: String, value: String)] = []
-        if let mark {
-            for item in uri[uri.index(after: mark)...].split(separator: "&") {
-                let equals = item.firstIndex(of: "=")
-                let name = equals.map { item[..<$0] } ?? item
-                let value = equals.map { item[item.index(after: $0)...] } ?? ""
-                guard let name = PercentCoding.decode(name.utf8),
-                    let value = PercentCoding.decode(value.utf8)
-                else {
-                    throw malformed("The query has a broken percent-escape, a NUL or is no UTF-8.")
-                }
-                query.append((name: name, value: value))
-            }
-        }
-        return (String(path), segments, query)
     }
 
-    private static func lowercase(_ byte: UInt8) -> UInt8 {
-        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
-    }
-
-    private static let tokenBytes: [Bool] = {
-        var table = [Bool](repeating: false, count: 256)
-        let letters =
-            "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-        for byte in letters.utf8 { table[Int(byte)] = true }
-        return table
-    }()
-
-    private static func isTokenByte(_ byte: UInt8) -> Bool { tokenBytes[Int(byte)] }
-}
-
-/// The ids by which a request is found again in the log and in the audit.
-enum RequestID {
-    /// The client's own where it is 1 to 128 of `A-Z a-z 0-9 . _ -`, else 16 hex digits made here.
-    static func choose(_ sent: [UInt8]?) -> String {
-        if let sent, (1...128).contains(sent.count), sent.allSatisfy(isSane) {
-            return String(decoding: sent, as: UTF8.self)
-        }
-        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
-    }
-
-    private static func isSane(_ byte: UInt8) -> Bool {
+    private static func isTokenByte(_ byte: UInt8) -> Bool {
         switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "."), UInt8(ascii: "_"),
-            UInt8(ascii: "-"):
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"),
+            UInt8(ascii: "."), UInt8(ascii: "!"), UInt8(ascii: "#")...UInt8(ascii: "'"),
+            UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "^"), UInt8(ascii: "`"),
+            UInt8(ascii: "|"), UInt8(ascii: "~"):
             true
         default: false
         }
     }
-}
 
-extension Refusal {
-    /// A refusal on its way out of the gate.
-    struct Thrown: Error {
-        let refusal: Refusal
-        init(_ refusal: Refusal) { self.refusal = refusal }
+    /// The value without white space around it; control bytes other than tab are refused.
+    private static func trimmed(_ value: Span<UInt8>) throws(Refusal) -> String {
+        var start = 0
+        var end = value.count
+        func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+        while start < end && isBlank(value[start]) { start += 1 }
+        while end > start && isBlank(value[end - 1]) { end -= 1 }
+        for index in start..<end
+        where (value[index] < 0x20 && value[index] != 0x09) || value[index] == 0x7f {
+            throw .malformed("A header's value holds a control byte.")
+        }
+        guard let text = String(utf8: value.extracting(start..<end)) else {
+            throw .malformed("A header's value is not UTF-8.")
+        }
+        return text
+    }
+
+    /// Whether a list with weights (RFC 9110, 12.5.3) names `coding` with more than zero.
+    private static func accepts(_ coding: String, _ list: String) -> Bool {
+        for element in list.lowercased().split(separator: ",") {
+            let parts = element.split(separator: ";").map { part in
+                String(part.filter { $0 != " " && $0 != "\t" })
+            }
+            guard parts.first == coding else { continue }
+            return !parts.dropFirst().contains { weight in
+                weight.hasPrefix("q=0") && weight.dropFirst(3).allSatisfy { $0 == "0" || $0 == "." }
+            }
+        }
+        return false
     }
 }

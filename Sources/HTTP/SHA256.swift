@@ -1,42 +1,47 @@
 internal import CGnuTLS
 
-/// A running SHA-256 (FIPS 180-4), by gnutls.
-@safe
-public struct SHA256: ~Copyable {
-    // SAFETY: made in init, freed by `finish` or deinit, never handed out.
-    private let handle: gnutls_hash_hd_t
+/// A running SHA-256 (gnutls). One thread at a time.
+@safe public struct SHA256: ~Copyable {
+    private let state: gnutls_hash_hd_t
 
-    public init() {
+    /// `nil` where gnutls has no memory.
+    init?() {
         var handle: gnutls_hash_hd_t?
-        let result = unsafe gnutls_hash_init(&handle, GNUTLS_DIG_SHA256)
-        guard result == 0, let handle = unsafe handle else {
-            preconditionFailure("gnutls has no SHA-256: \(result)")
-        }
-        unsafe self.handle = handle
+        guard unsafe gnutls_hash_init(&handle, GNUTLS_DIG_SHA256) == 0, let handle = unsafe handle
+        else { return nil }
+        unsafe state = handle
     }
 
-    deinit { unsafe gnutls_hash_deinit(handle, nil) }
-
-    public mutating func update(_ bytes: Span<UInt8>) {
-        unsafe bytes.withUnsafeBufferPointer { buffer in
-            _ = unsafe gnutls_hash(handle, buffer.baseAddress, buffer.count)
-        }
+    /// The digest of bytes that are there already, in lower-case hex; `nil` as for `init`.
+    public static func hexDigest(of bytes: Span<UInt8>) -> String? {
+        guard let hash = SHA256() else { return nil }
+        hash.update(bytes)
+        return hash.hexDigest()
     }
 
-    /// 64 hex digits of what was given so far; begins anew.
-    public mutating func finish() -> String {
+    func update(_ bytes: Span<UInt8>) {
+        let result = unsafe bytes.withUnsafeBufferPointer { buffer in
+            unsafe gnutls_hash(state, buffer.baseAddress, buffer.count)
+        }
+        precondition(result == 0, "gnutls_hash: \(result)")
+    }
+
+    /// The digest of all bytes so far, in lower-case hex; the state starts anew.
+    func hexDigest() -> String {
         var digest = [UInt8](repeating: 0, count: 32)
         unsafe digest.withUnsafeMutableBytes { buffer in
-            unsafe gnutls_hash_output(handle, buffer.baseAddress)
+            // SAFETY: gnutls writes the 32 bytes of a SHA-256.
+            unsafe gnutls_hash_output(state, buffer.baseAddress)
         }
         let digits = Array("0123456789abcdef".utf8)
-        let text = digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+        var text: [UInt8] = []
+        text.reserveCapacity(64)
+        for byte in digest {
+            text.append(digits[Int(byte >> 4)])
+            text.append(digits[Int(byte & 15)])
+        }
         return String(decoding: text, as: UTF8.self)
     }
 
-    public static func hex(of bytes: Span<UInt8>) -> String {
-        var hash = SHA256()
-        hash.update(bytes)
-        return hash.finish()
-    }
+    deinit { unsafe gnutls_hash_deinit(state, nil) }
 }

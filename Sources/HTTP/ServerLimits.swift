@@ -1,38 +1,34 @@
-public import Linux
-
-/// Bounds on what clients can make large or slow, all in one place.
+/// What one client, and all of them together, may take.
 public struct ServerLimits: Sendable {
-    /// Open connections of each listener.
+    /// For each listener; lowered to its share of the descriptors that the process may open
+    /// (RLIMIT_NOFILE), since libmicrohttpd spins where accept(2) fails for want of one.
     public var connections = 6000
-    /// From one address; 0: no bound.
+    /// 0: no limit. TCP only.
     public var connectionsPerAddress = 0
-    /// Seconds without a byte, either way, after which a connection is closed. A stream that waits
-    /// for something to send does not count; one whose client does not read does.
-    public var idleSeconds = 60
-    /// Seconds from the head to the last byte of a body.
+    /// From the connection's start, or from a further request's line, to the end of the headers.
+    public var headerSeconds = 10
+    /// From the headers to the body's last byte.
     public var bodySeconds = 60
-    /// Threads that run changes and dumps.
+    /// On average, looked at after the first 5 seconds.
+    public var bodyMinimumBytesPerSecond = 1024
+    /// Between two requests, and for anything on which nothing moves.
+    public var idleSeconds = 60
+    /// A stream of which the client takes no byte for so long is closed.
+    public var writeStallSeconds = 30
+    /// The request line and all headers. Up to 32 KiB are taken in at all.
+    public var headerBytes = 16 << 10
     public var workers = 4
-    /// Threads kept for loads, so that a slow verifier run does not hold up the rest.
     public var loadWorkers = 2
-    /// Requests that wait for a worker; one more gets 429.
+    /// Waiting for a worker, for each of the two pools.
     public var queuedRequests = 1024
-
     public init() {}
 }
 
-/// Where to listen.
+/// Where the server listens.
 public enum Listener: Sendable, Hashable {
-    /// A Unix socket; a dead one of that name is replaced. The directory's mode is the caller's.
+    /// A Unix socket; an existing dead socket is replaced. The directory's mode is the caller's.
     case unix(path: String, mode: UInt32)
-    /// Port 0: the kernel chooses, `Server.ports` tells.
+    /// `host` is an address, or a name of which the first address that can be bound is taken;
+    /// port 0 lets the kernel choose.
     case tcp(host: String, port: UInt16)
-}
-
-/// Why the server did not start.
-public struct ServerError: Error, Sendable, CustomStringConvertible {
-    public let reason: String
-    public let errno: Errno?
-
-    public var description: String { errno.map { "\(reason): \($0)" } ?? reason }
 }

@@ -1,70 +1,66 @@
 internal import Linux
-internal import Synchronization
 
-/// Threads for what may block, and a bounded queue before them.
+/// Threads for what may block: a bounded queue, first come first served.
 final class WorkerPool: Sendable {
-    typealias Job = @Sendable () -> Void
-
     private struct State {
-        var jobs: [Job] = []
-        var head = 0
-        var isStopping = false
+        // A ring would save nothing here: the queue is short, the work is not.
+        var queue: [@Sendable () -> Void] = []
+        var isClosed = false
+        var running = 0
     }
 
-    private let state = Mutex(State())
-    private let waiting = Semaphore()
-    private let limit: Int
-    private let threads = Mutex<[NamedThread]>([])
+    private let queueLimit: Int
+    private let monitor: Monitor<State>
 
+    /// - Parameter name: of the threads, which get a number.
     /// - Throws: `EAGAIN` at the limit of threads.
-    init(_ name: String, threads count: Int, queued limit: Int) throws(Errno) {
-        self.limit = limit
-        for index in 0..<count {
-            // Half a megabyte is the default; the registry and the control plane go deeper in debug
-            // builds.
-            let thread = try NamedThread("\(name)-\(index)", stackBytes: 2 << 20) { [self] in run()
+    init(_ name: String, threads: Int, queueLimit: Int) throws(Errno) {
+        self.queueLimit = queueLimit
+        let monitor = Monitor(State())
+        self.monitor = monitor
+        for number in 1...max(1, threads) {
+            monitor.change { $0.running += 1 }
+            do {
+                _ = try NamedThread("\(name)-\(number)") { Self.work(monitor) }
+            } catch {
+                monitor.changeForAll { state in
+                    state.running -= 1
+                    state.isClosed = true
+                }
+                throw error
             }
-            threads.withLock { $0.append(thread) }
         }
     }
 
-    /// False where the queue is full or the pool stops.
-    func submit(_ job: @escaping Job) -> Bool {
-        let isTaken = state.withLock { state in
-            guard !state.isStopping, state.jobs.count - state.head < limit else { return false }
-            state.jobs.append(job)
+    /// False where the queue is full, or the pool closed.
+    func submit(_ job: @escaping @Sendable () -> Void) -> Bool {
+        monitor.change { state in
+            guard state.queue.count < queueLimit && !state.isClosed else { return false }
+            state.queue.append(job)
             return true
         }
-        if isTaken { waiting.signal() }
-        return isTaken
     }
 
-    /// Runs what is queued, then ends the threads. Blocks.
-    func stop() {
-        state.withLock { $0.isStopping = true }
-        let all = threads.withLock { threads in
-            defer { threads = [] }
-            return threads
-        }
-        for _ in all { waiting.signal() }
-        for thread in all { thread.join() }
+    /// Takes nothing more; what is queued is still done. Waits for the threads until the
+    /// deadline; one that runs on then ends after its job.
+    /// - Returns: whether all have ended.
+    func close(deadline: UInt64) -> Bool {
+        monitor.changeForAll { $0.isClosed = true }
+        return monitor.wait(until: deadline) { $0.running == 0 ? true : nil } ?? false
     }
 
-    private func run() {
+    /// Drops what no thread has begun.
+    func dropQueue() { monitor.change { $0.queue.removeAll() } }
+
+    private static func work(_ monitor: Monitor<State>) {
         while true {
-            waiting.wait()
-            let job: Job? = state.withLock { state in
-                guard state.head < state.jobs.count else { return nil }
-                let job = state.jobs[state.head]
-                state.head += 1
-                if state.head == state.jobs.count {
-                    state.jobs.removeAll(keepingCapacity: true)
-                    state.head = 0
-                }
-                return job
+            let job = monitor.wait(until: nil) { state -> (@Sendable () -> Void)?? in
+                if !state.queue.isEmpty { return .some(state.queue.removeFirst()) }
+                return state.isClosed ? .some(nil) : nil
             }
-            guard let job else { return }
+            guard let job = job ?? nil else { break }
             job()
         }
+        monitor.changeForAll { $0.running -= 1 }
     }
 }

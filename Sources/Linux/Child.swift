@@ -142,21 +142,12 @@ public enum Child {
             }
         }
         // A child may close its pipes and live on: the deadline holds for its life.
+        if !killed { awaitEnd(of: process, until: deadline) }
         var status: Int32 = 0
-        var reaped = false
-        while !killed && Clock.monotonicNanoseconds() < deadline {
-            if unsafe waitpid(process, &status, WNOHANG) == process {
-                reaped = true
-                break
-            }
-            Clock.sleep(nanoseconds: 200_000)
-        }
-        if !reaped {
-            if unsafe waitpid(process, &status, WNOHANG) != process {
-                killed = true
-                kill(process, SIGKILL)
-                while unsafe waitpid(process, &status, 0) < 0 && Glibc.errno == EINTR {}
-            }
+        if unsafe waitpid(process, &status, WNOHANG) != process {
+            killed = true
+            kill(process, SIGKILL)
+            while unsafe waitpid(process, &status, 0) < 0 && Glibc.errno == EINTR {}
         }
         let signal = status & 0x7f
         let reason: Exit.Reason =
@@ -164,6 +155,32 @@ public enum Child {
                 .exited((status >> 8) & 0xff)
             }
         return Exit(reason: reason, output: text, outputWasCut: wasCut, errors: errorText)
+    }
+
+    /// Waits until the process has ended or the deadline is over.
+    private static func awaitEnd(of process: pid_t, until deadline: UInt64) {
+        let raw = apiary_pidfd_open(process)
+        // Before kernel 5.3, or without a descriptor to spare: look again and again.
+        let ended = raw < 0 ? nil : SharedDescriptor(FileDescriptor(owning: raw))
+        while Clock.monotonicNanoseconds() < deadline {
+            let left = deadline - Clock.monotonicNanoseconds()
+            guard let ended else {
+                var information = unsafe siginfo_t()
+                let flags = WEXITED | WNOHANG | WNOWAIT
+                let result = unsafe waitid(P_PID, id_t(process), &information, flags)
+                if unsafe result != 0 || information.si_signo != 0 { return }
+                Clock.sleep(nanoseconds: 200_000)
+                continue
+            }
+            var wanted = pollfd(fd: ended.descriptor.raw, events: Int16(POLLIN), revents: 0)
+            let timeout = Int32(clamping: left / 1_000_000 + 1)
+            if unsafe poll(&wanted, 1, timeout) > 0 { return }
+        }
+    }
+
+    private final class SharedDescriptor {
+        let descriptor: FileDescriptor
+        init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
     }
 
     /// What is there to be read; empty at the end and on an error, after which nothing comes.

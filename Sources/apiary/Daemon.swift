@@ -35,7 +35,7 @@ struct Daemon {
         limits.connections = min(limits.connections, max(64, descriptors / 2))
         let server = try Server(
             [.unix(path: configuration.socket, mode: 0o660)] + configuration.listen,
-            limits: limits, application: service)
+            limits: limits, application: service, log: { [log] in log.warning("\($0)") })
         log.notice(
             "listening",
             metadata: ["socket": "\(configuration.socket)", "version": "\(apiaryVersion)"])

@@ -68,7 +68,7 @@ import Testing
     }
 
     @Test(.needs(.tpBTF)) func `a tp_btf counts each call`() throws {
-        try counting(2, "on_typed", attach: #"{"kind":"tp_btf"}"#, link: "tracing") {
+        try counting(2, "on_typed", attach: #"{"kind":"tp_btf"}"#, link: "raw_tracepoint") {
             try $0.getpgid(10)
         }
     }
@@ -145,7 +145,7 @@ import Testing
         try apiary.curl(
             "PUT /v1/programs/w",
             json: #"{"object":{"digest":"\#(digest)"},"functions":{"targets":{"count":"sys_entr"}}}"#
-        ).answers(422)
+        ).answers(400, #"{"code":"invalid_member","pointer":"/functions/targets/count"}"#)
     }
 
     @Test(.needs(.uprobe)) func `the cookie is what the function reads`() throws {

@@ -83,7 +83,7 @@ import Testing
         #expect(some["/functions"]?.array?.map { $0["name"] } == ["on_raw"])
         try apiary.curl(
             "PUT /v1/programs/none",
-            json: #"{"object":{"digest":"\#(digest)"},"functions":{"only":["on_raw"]}}"#
+            json: #"{"object":{"digest":"\#(digest)"},"functions":{"only":["on_row"]}}"#
         ).answers(400, #"{"code":"invalid_member","pointer":"/functions/only/0"}"#)
     }
 
@@ -99,7 +99,7 @@ import Testing
         try apiary.curl(
             "PUT /v1/programs/c",
             json: #"{"object":{"digest":"\#(digest)"},"maps":{"caller":{"max_entries":7}}}"#
-        ).answers(400, #"{"code":"invalid_member","pointer":"/maps/caller"}"#)
+        ).answers(400, #"{"code":"invalid_member","pointer":"/maps/caller/max_entries"}"#)
     }
 
     @Test func `attach=auto attaches each function as its section says`() throws {

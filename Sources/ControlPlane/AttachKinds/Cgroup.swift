@@ -51,7 +51,8 @@ struct CgroupKind: AttachKind {
         case .eperm:
             return Problem(
                 .attachBusy,
-                "A cgroup above \(path), or \(path) itself, has a function of this type that allows "
+                "A cgroup above \(path), or \(path) itself, has a function of this type that "
+                    + "allows "
                     + "no others.", errno: error.errno.name, pointer: "/attach/path", cause: error)
         case .einval where error.log == nil, .eopnotsupp where error.log == nil:
             return site.hostLacks("kernel 5.7 and CONFIG_CGROUP_BPF", error)

@@ -63,7 +63,8 @@ extension AttachSite {
         case .erange, .enospc:
             return Problem(
                 .attachBusy,
-                "The interface \(text("interface") ?? "") has as many programs as the kernel takes.",
+                "The interface \(text("interface") ?? "") has as many programs as the kernel "
+                    + "takes.",
                 errno: error.errno.name, cause: error)
         default: return nil
         }

@@ -60,8 +60,10 @@ struct KprobeKind: AttachKind {
         case .einval:
             Problem(
                 .attachRefused,
-                "\(symbol)+\(site.unsigned("offset") ?? 0) is at no instruction that may be probed: "
-                    + "leave the offset out, or name a function that is not on the kernel's blacklist.",
+                "\(symbol)+\(site.unsigned("offset") ?? 0) is at no instruction that may be "
+                    + "probed: "
+                    + "leave the offset out, or name a function that is not on the kernel's "
+                    + "blacklist.",
                 errno: error.errno.name, pointer: "/attach/\(member)", cause: error)
         default: nil
         }

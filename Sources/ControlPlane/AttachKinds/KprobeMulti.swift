@@ -31,7 +31,9 @@ struct KprobeMultiKind: AttachKind {
     func targets(at site: AttachSite) throws(Problem) -> [AttachTarget] {
         let type = AttachType(rawValue: site.function.expectedAttachType)
         let symbols: [String]
-        if let named = site.texts("symbols") { symbols = named } else {
+        if let named = site.texts("symbols") {
+            symbols = named
+        } else {
             symbols = try matching(site)
         }
         return [.kprobeMulti(symbols: symbols, isReturn: site.isSet("return"), type: type)]

@@ -50,8 +50,10 @@ struct ReplacementKind: AttachKind {
         case .einval:
             return Problem(
                 .attachRefused,
-                "The kernel does not take \(site.function.name) in the place of that function: their "
-                    + "arguments and results must be of the same types, and the target's not static.",
+                "The kernel does not take \(site.function.name) in the place of that function: "
+                    + "their "
+                    + "arguments and results must be of the same types, and the target's not "
+                    + "static.",
                 errno: error.errno.name, pointer: "/attach", cause: error)
         default: return nil
         }

@@ -17,7 +17,8 @@ struct SocketMapKind: AttachKind {
 
     func fits(_ function: LoadReport.Function) -> Bool { function.type == name }
 
-    /// sk_skb alone, without `/stream_verdict`, leaves the type open: the verdict is what it is for.
+    /// sk_skb alone, without `/stream_verdict`, leaves the type open: the verdict is what it is
+    /// for.
     private func type(of function: LoadReport.Function) -> AttachType {
         if function.expectedAttachType != 0 {
             return AttachType(rawValue: function.expectedAttachType)

@@ -39,7 +39,8 @@ import Testing
         try rig.apiary.curl("DELETE /v1/probes/g").answers(204)
     }
 
-    @Test func `what is no version 2 cgroup is refused, and a misspelt one has near names`() throws {
+    @Test func `what is no version 2 cgroup is refused, and a misspelt one has near names`() throws
+    {
         let rig = try KindsRig("on_cgroup")
         try rig.attach("on_cgroup", #""kind":"cgroup","path":"/tmp""#)
             .answers(422, #"{"code":"attach_refused","errno":"EBADF","pointer":"/attach/path"}"#)

@@ -13,7 +13,8 @@ import Testing
         #expect(maps.text.hasPrefix("map 0\nmap 1\n"))
         try apiary.curl(
             "POST /v1/probes",
-            json: #"{"program":"i","function":"each_entry","attach":{"kind":"iter","map":"numbers"}}"#
+            json:
+                #"{"program":"i","function":"each_entry","attach":{"kind":"iter","map":"numbers"}}"#
         ).answers(201)
         try apiary.curl("PUT /v1/maps/i/numbers/entries/2", json: #"{"value":77}"#).answers(200)
         let entries = try apiary.curl("GET /v1/probes/i.each_entry/output").answers(200)

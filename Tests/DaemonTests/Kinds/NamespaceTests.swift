@@ -3,7 +3,8 @@ import TestSupport
 import Testing
 
 @Suite(.requiresRoot) struct NamespaceTests {
-    @Test(.needs("sk_lookup")) func `an sk_lookup runs for what looks for a listener there`() throws {
+    @Test(.needs("sk_lookup")) func `an sk_lookup runs for what looks for a listener there`() throws
+    {
         let network = try NetworkRig()
         let rig = try KindsRig("on_lookup")
         try rig.attach("on_lookup", #""kind":"sk_lookup","netns":"\#(network.name)""#)

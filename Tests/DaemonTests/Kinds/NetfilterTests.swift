@@ -3,7 +3,9 @@ import TestSupport
 import Testing
 
 @Suite(.requiresRoot) struct NetfilterTests {
-    @Test(.needs("netfilter")) func `a netfilter function counts, and has its priority alone`() throws {
+    @Test(.needs("netfilter")) func `a netfilter function counts, and has its priority alone`()
+        throws
+    {
         let network = try NetworkRig()
         let rig = try KindsRig("on_packet")
         let place =

@@ -3,7 +3,9 @@ import TestSupport
 import Testing
 
 @Suite(.requiresRoot) struct NetkitTests {
-    @Test func `an interface that is no netkit device, or a kernel without netkit, is refused`() throws {
+    @Test func `an interface that is no netkit device, or a kernel without netkit, is refused`()
+        throws
+    {
         let network = try NetworkRig()
         let rig = try KindsRig("on_tc")
         let answer = try rig.attach(

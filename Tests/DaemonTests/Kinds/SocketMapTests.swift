@@ -18,7 +18,8 @@ import Testing
         try rig.attach(function, place).answers(201)
     }
 
-    @Test(.needs("sk_skb")) func `another map than a sockmap is refused, a misspelt one has near names`()
+    @Test(.needs("sk_skb"))
+    func `another map than a sockmap is refused, a misspelt one has near names`()
         throws
     {
         let rig = try KindsRig("on_stream")

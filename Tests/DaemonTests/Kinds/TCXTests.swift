@@ -6,7 +6,8 @@ import Testing
     @Test(.needs("tcx")) func `a tcx counts each packet, and stands where it is told to`() throws {
         let network = try NetworkRig()
         let rig = try KindsRig("on_tc")
-        let place = #""kind":"tcx","interface":"v1","direction":"ingress","netns":"\#(network.name)""#
+        let place =
+            #""kind":"tcx","interface":"v1","direction":"ingress","netns":"\#(network.name)""#
         try rig.attach("on_tc", place, id: "first")
             .answers(201, #"{"link":{"type":"tcx","pinned":true}}"#)
         try network.send(5)

@@ -19,12 +19,15 @@ import Testing
         #expect(answer["/attach/target"]?.string != nil)
     }
 
-    @Test(.needs(.tpBTF)) func `another target than the load's is refused, with what to change`() throws {
+    @Test(.needs(.tpBTF)) func `another target than the load's is refused, with what to change`()
+        throws
+    {
         let apiary = try TestDaemon()
         try apiary.curl("PUT /v1/programs/t", file: "tpbtf.bpf.o").answers(201)
         let refused = try apiary.curl(
             "POST /v1/probes",
-            json: #"{"program":"t","function":"count","attach":{"kind":"tp_btf","target":"sched_exit"}}"#
+            json:
+                #"{"program":"t","function":"count","attach":{"kind":"tp_btf","target":"sched_exit"}}"#
         ).answers(422, #"{"code":"wrong_kind","pointer":"/attach/target"}"#)
         #expect(refused["/detail"]?.string?.contains("functions.targets") == true)
     }

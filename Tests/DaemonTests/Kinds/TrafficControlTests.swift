@@ -3,10 +3,13 @@ import TestSupport
 import Testing
 
 @Suite(.requiresRoot) struct TrafficControlTests {
-    @Test(.needs("tc")) func `a tc filter counts, is adopted, replaced in place and removed`() throws {
+    @Test(.needs("tc")) func `a tc filter counts, is adopted, replaced in place and removed`()
+        throws
+    {
         let network = try NetworkRig()
         let rig = try KindsRig("on_tc")
-        let place = #""kind":"tc","interface":"v1","direction":"ingress","netns":"\#(network.name)""#
+        let place =
+            #""kind":"tc","interface":"v1","direction":"ingress","netns":"\#(network.name)""#
         try rig.attach("on_tc", place + #","priority":7"#, id: "f").answers(
             201, #"{"state":"attached","link":{"kernel_id":null,"type":"tc","pinned":true}}"#)
         let shown = try filters(network)
@@ -26,7 +29,8 @@ import Testing
     @Test(.needs("tc")) func `two tc filters of one priority stand side by side`() throws {
         let network = try NetworkRig()
         let rig = try KindsRig("on_tc")
-        let place = #""kind":"tc","interface":"v1","direction":"ingress","netns":"\#(network.name)""#
+        let place =
+            #""kind":"tc","interface":"v1","direction":"ingress","netns":"\#(network.name)""#
         try rig.attach("on_tc", place).answers(201)
         try rig.attach("on_tc", place).answers(201, #"{"id":"k.on_tc-2"}"#)
         try network.send(2)
@@ -35,7 +39,9 @@ import Testing
         #expect(try !filters(network).contains("on_tc"))
     }
 
-    @Test(.needs("tc")) func `a filter whose namespace is gone is deleted without complaint`() throws {
+    @Test(.needs("tc")) func `a filter whose namespace is gone is deleted without complaint`()
+        throws
+    {
         let rig = try KindsRig("on_tc")
         do {
             let network = try NetworkRig()

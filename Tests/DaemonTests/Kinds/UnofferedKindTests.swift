@@ -14,7 +14,8 @@ import Testing
     @Test(arguments: ["struct_ops", "freplace"])
     func `a function of another type is told the kinds that fit it`(kind: String) throws {
         let rig = try KindsRig("on_tc")
-        let refused = try rig.attach("on_tc", #""kind":"\#(kind)""#).answers(422, problem: .wrongKind)
+        let refused = try rig.attach("on_tc", #""kind":"\#(kind)""#).answers(
+            422, problem: .wrongKind)
         #expect(refused["/detail"]?.string?.contains("tcx, tc, netkit can be") == true)
     }
 }

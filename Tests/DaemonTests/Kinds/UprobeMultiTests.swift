@@ -11,18 +11,22 @@ import Testing
         let rig = try KindsRig("on_uprobes")
         let other = try Workload()
         let process = #""binary":"\#(libc)","pid":\#(other.processIdentifier)"#
-        try rig.attach("on_uprobes", #""kind":"uprobe_multi",\#(process),"pattern":"getpp?d""#, id: "p")
-            .answers(201, #"{"link":{"type":"uprobe_multi","pinned":true}}"#)
+        try rig.attach(
+            "on_uprobes", #""kind":"uprobe_multi",\#(process),"pattern":"getpp?d""#, id: "p"
+        )
+        .answers(201, #"{"link":{"type":"uprobe_multi","pinned":true}}"#)
         try other.getppid(10)
         #expect(try rig.count(8) == 10)
         try rig.attach(
-            "on_uprobes", #""kind":"uprobe_multi",\#(process),"symbols":["getppid","getpid"]"#, id: "p"
+            "on_uprobes", #""kind":"uprobe_multi",\#(process),"symbols":["getppid","getpid"]"#,
+            id: "p"
         ).answers(200, #"{"changed":true}"#)
         try other.getppid(5)
         #expect(try rig.count(8) == 15)
     }
 
-    @Test(.needs("uprobe_multi")) func `what matches nothing, too much or the wrong function is refused`()
+    @Test(.needs("uprobe_multi"))
+    func `what matches nothing, too much or the wrong function is refused`()
         throws
     {
         let rig = try KindsRig("on_uprobes", "on_kprobe")

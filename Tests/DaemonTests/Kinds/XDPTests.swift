@@ -3,7 +3,9 @@ import TestSupport
 import Testing
 
 @Suite(.requiresRoot) struct XDPTests {
-    @Test(.needs("xdp")) func `an xdp counts each packet of its interface, in its namespace`() throws {
+    @Test(.needs("xdp")) func `an xdp counts each packet of its interface, in its namespace`()
+        throws
+    {
         let network = try NetworkRig()
         let rig = try KindsRig("on_xdp")
         let place = #""kind":"xdp","interface":"v1","netns":"\#(network.name)""#
@@ -51,7 +53,8 @@ import Testing
         #expect(adopted["/link/kernel_id"]?.int == first["/link/kernel_id"]?.int)
     }
 
-    @Test(.needs("xdp")) func `an interface or namespace that is not there is named, with near ones`()
+    @Test(.needs("xdp"))
+    func `an interface or namespace that is not there is named, with near ones`()
         throws
     {
         let network = try NetworkRig()
@@ -59,7 +62,8 @@ import Testing
         try rig.attach("on_xdp", #""kind":"xdp","interface":"v11","netns":"\#(network.name)""#)
             .answers(
                 422,
-                #"{"code":"target_not_found","pointer":"/attach/interface","hint":"Near it: v1, v0."}"#)
+                #"{"code":"target_not_found","pointer":"/attach/interface","hint":"Near it: v1, v0."}"#
+            )
         try rig.attach("on_xdp", #""kind":"xdp","interface":"v1","netns":"\#(network.name)x""#)
             .answers(422, #"{"code":"target_not_found","pointer":"/attach/netns"}"#)
         try rig.attach("on_xdp", #""kind":"xdp""#)
@@ -70,7 +74,8 @@ import Testing
             .answers(400, #"{"code":"invalid_member","pointer":"/attach/mode"}"#)
     }
 
-    @Test(.needs("xdp")) func `an xdp whose interface is gone fails at the next start, and says so`()
+    @Test(.needs("xdp"))
+    func `an xdp whose interface is gone fails at the next start, and says so`()
         throws
     {
         let network = try NetworkRig()

@@ -1,17 +1,29 @@
 public import Linux
 
+/// The application behind the server. Called on HTTP threads: must not block.
+public protocol Application: Sendable {
+    /// Decides from the head alone, before any byte of a body was taken.
+    func admit(_ head: RequestHead) -> Admission
+    /// The answer for a refusal. The server adds `X-Request-Id` itself.
+    func refuse(_ refusal: Refusal, requestID: String) -> Response
+}
+
 /// How a request is taken: decided from the head alone.
 public enum Admission: Sendable {
+    /// A body that is on its way is not taken: a small one is read and thrown away, for a larger
+    /// one the connection ends with the answer.
     case refuse(Response)
     case accept(Plan)
 
     public struct Plan: Sendable {
+        /// `none` refuses a request that has a body (`bodyTooLarge(limit: 0)`); `file` one that
+        /// says neither `Content-Length` nor chunked (`lengthRequired`).
         public enum BodySink: Sendable { case none, memory, file }
-        /// `quick` runs on the HTTP thread and must not block; `worker` on a pool's thread.
+        /// `quick` runs on the HTTP thread and must not block; `worker` on a pool's thread;
+        /// `load` on a thread kept for loads.
         public enum Place: Sendable, Hashable { case quick, worker, load }
-        /// Where the body goes: `file` never lies in the daemon's heap.
         public var body: BodySink
-        /// In bytes, before and after `Content-Encoding`; more is refused with `bodyTooLarge`.
+        /// In bytes, of the body as sent and as unpacked. Over it: `bodyTooLarge`.
         public var bodyLimit: Int
         public var place: Place
         public var handle: @Sendable (Request) -> Response
@@ -28,8 +40,8 @@ public enum Admission: Sendable {
 }
 
 /// Why the server itself refuses, before or instead of the application's handler.
-public enum Refusal: Sendable, Hashable {
-    /// A header or request line that the gate does not let through.
+public enum Refusal: Error, Sendable, Hashable {
+    /// A header or request line that the gate does not let through; says which.
     case malformed(String)
     case unknownMethod(String)
     case bodyTooLarge(limit: Int)
@@ -38,15 +50,11 @@ public enum Refusal: Sendable, Hashable {
     case bodyTimeout
     /// `Content-Encoding` that is not identity or gzip.
     case unsupportedEncoding(String)
+    /// A body that says gzip and is not, or is cut off.
     case malformedEncoding
+    /// The queue for the request's place is full.
     case tooManyRequests
     case stopping
+    /// A descriptor or memory for the body could not be had.
     case outOfResources(Errno)
-}
-
-/// The application behind the server. Called on HTTP threads: must not block.
-public protocol Application: Sendable {
-    func admit(_ head: RequestHead) -> Admission
-    /// The answer for a refusal; `head` where it was understood.
-    func refuse(_ refusal: Refusal, requestID: String) -> Response
 }

@@ -1,0 +1,53 @@
+internal import Glibc
+internal import Linux
+internal import Synchronization
+
+/// What the server knows of one accepted connection; libmicrohttpd's socket context.
+final class Connection: Sendable {
+    /// What a connection is doing, which decides the deadline that it has.
+    enum Phase: UInt64 {
+        /// Between two requests.
+        case idle
+        /// A request line or headers are expected or on their way.
+        case head
+        case body
+        /// A handler runs or an answer is sent.
+        case answer
+    }
+
+    /// Open as long as the connection is in its `Watch`.
+    let descriptor: Int32
+    let peer: Peer
+    // The phase in the low byte, above it the second at which it began: one store.
+    private let state: Atomic<UInt64>
+
+    init(descriptor: Int32, peer: Peer, second: UInt64) {
+        self.descriptor = descriptor
+        self.peer = peer
+        state = Atomic(second << 8 | Phase.head.rawValue)
+    }
+
+    /// - Parameter second: of the watch's clock.
+    func enter(_ phase: Phase, second: UInt64) {
+        state.store(second << 8 | phase.rawValue, ordering: .relaxed)
+    }
+
+    /// A request line came: the first request's headers count from the connection's start.
+    func enterHead(second: UInt64) {
+        if phase.phase != .head { enter(.head, second: second) }
+    }
+
+    var phase: (phase: Phase, since: UInt64) {
+        let value = state.load(ordering: .relaxed)
+        return (Phase(rawValue: value & 0xff) ?? .answer, value >> 8)
+    }
+}
+
+extension Connection {
+    /// A second descriptor of the socket, which outlives the connection.
+    func duplicate() -> FileDescriptor? {
+        do {
+            return FileDescriptor(owning: try check(fcntl(descriptor, F_DUPFD_CLOEXEC, 3)))
+        } catch { return nil }
+    }
+}
