@@ -6,12 +6,17 @@ public enum KernelFunctions {
     /// there is none the text symbols of /proc/kallsyms. Some 60,000; the file is read anew.
     /// - Throws: `ENOENT`, `EACCES` of /proc/kallsyms.
     public static func names() throws(BPFError) -> [String] {
-        if let directory = try? Tracepoints.directory(),  // without tracefs, kallsyms says it
-            let bytes = try? FileSystem.read(directory + "/available_filter_functions"),  // likewise
-            !bytes.isEmpty
-        {
+        let traceable: [UInt8]
+        // Without tracefs, kallsyms says it.
+        do {
+            let directory = try Tracepoints.directory()
+            traceable = try FileSystem.read(directory + "/available_filter_functions")
+        } catch {
+            traceable = []
+        }
+        if !traceable.isEmpty {
             // "vfs_read", "nf_nat_setup_info [nf_nat]"
-            return lines(bytes).map { name($0.prefix { $0 != space && $0 != tab }) }
+            return lines(traceable).map { name($0.prefix { $0 != space && $0 != tab }) }
         }
         let bytes: [UInt8]
         do { bytes = try FileSystem.read("/proc/kallsyms") } catch {
@@ -27,24 +32,26 @@ public enum KernelFunctions {
     }
 
     /// The function of a system call: with the architecture's prefix, `__x64_sys_openat` (kernel
-    /// 4.17 on x86-64, 4.19 on arm64), else without; nil where kallsyms shows none of them.
+    /// 4.17
+    /// on x86-64, 4.19 on arm64), else without; nil where kallsyms shows none of them.
     public static func systemCall(_ name: String) -> String? {
         #if arch(arm64)
             let prefix = "__arm64_sys_"
         #else
             let prefix = "__x64_sys_"
         #endif
-        guard let bytes = try? FileSystem.read("/proc/kallsyms"),  // nil says it
-            !bytes.isEmpty
-        else { return nil }
+        let bytes: [UInt8]
+        do { bytes = try FileSystem.read("/proc/kallsyms") } catch { return nil }
         let wanted = [prefix + name, "__se_sys_" + name, "sys_" + name]
         var found: Set<String> = []
         for line in lines(bytes) {
             guard let last = line.lastIndex(of: space) else { continue }
             let symbol = line[(last + 1)...]
-            guard symbol.starts(with: prefix.utf8) || symbol.starts(with: "__se_sys_".utf8)
+            // The cheap question first: there are some 200,000 lines.
+            let isCall =
+                symbol.starts(with: prefix.utf8) || symbol.starts(with: "__se_sys_".utf8)
                 || symbol.starts(with: "sys_".utf8)
-            else { continue }
+            guard isCall else { continue }
             let text = self.name(symbol)
             if wanted.contains(text) { found.insert(text) }
         }

@@ -34,7 +34,8 @@ public struct AttachDocument: Sendable, Hashable {
     /// Reads the `attach` member of a request for `function`.
     ///
     /// An empty one means what the function's section name says. A kind that gives no place (no
-    /// more than `pid` and `cookie`) takes it from there where the kinds agree.
+    /// more
+    /// than `pid` and `cookie`) takes it from there where the kinds agree.
     init(_ document: JSONObject, for function: LoadReport.Function, at pointer: JSONPointer)
         throws(Problem)
     {
@@ -203,8 +204,8 @@ public struct AttachDocument: Sendable, Hashable {
         let fitting = AttachKinds.fitting(function).map(\.name)
         return Problem(
             .invalidMember,
-            "The section name \"\(function.section)\" of \(function.name) does not say where to "
-                + "attach it: "
+            "The section name \"\(function.section)\" of \(function.name) does not say where "
+                + "to attach it: "
                 + "give attach with its kind"
                 + (fitting.isEmpty ? "" : " (\(fitting.joined(separator: ", ")))")
                 + " and parameters.", pointer: pointer.description)

@@ -121,9 +121,7 @@ extension Node {
     /// - Returns: nil where there is none that does what the row says.
     func adopt(
         _ document: AttachDocument, pin: String, function name: String, of program: LoadedProgram
-    )
-        -> Attachment?
-    {
+    ) -> Attachment? {
         guard let kernelID = program.kernelIDs[name], let function = program.functions[name] else {
             return nil
         }

@@ -160,7 +160,7 @@ extension Node {
 
     /// Takes back links of a change that failed.
     /// - Parameter before: the probes as they were; links that were updated get their functions
-    ///   back.
+    /// back.
     func undo(_ probes: [ProbeRecord], before: [ProbeRecord] = []) {
         var made: [ProbeRecord] = []
         for probe in probes {

@@ -93,7 +93,9 @@ extension Node {
         let (records, probes) = state.withLock { state in
             (state.programs.values.sorted { $0.row.name < $1.row.name }, state.probes)
         }
-        let rows = probes.values.map(\.row)
+        let rows = probes.values.map(\.row).sorted {
+            ($0.createdAtNanoseconds, $0.id) < ($1.createdAtNanoseconds, $1.id)
+        }
         return records.map { view(of: $0, rows) }
     }
 

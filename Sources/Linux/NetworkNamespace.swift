@@ -9,7 +9,8 @@ public enum NetworkNamespace {
     /// Runs `body` on a thread of its own that has entered the namespace and ends with it. Waits.
     ///
     /// No thread of ours ever changes its namespace back: one that could not would work in the
-    /// wrong one from then on.
+    /// wrong
+    /// one from then on.
     /// - Parameter path: `/run/netns/blue`, `/proc/12/ns/net`.
     /// - Throws: `ENOENT` no such file; `EINVAL` it is no network namespace; `EPERM` without
     ///   CAP_SYS_ADMIN; `EAGAIN` no more threads.

@@ -103,7 +103,7 @@ import Testing
 
     @Test func `a task of another version is none`() throws {
         var object = try #require(LoaderTask(.symbols([]), limits: LoaderLimits()).json.object)
-        object["version"] = 2
+        object["version"] = 1
         #expect(LoaderTask(json: .object(object)) == nil)
     }
 }

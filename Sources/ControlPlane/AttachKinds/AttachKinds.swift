@@ -19,6 +19,11 @@ public enum AttachKinds {
     /// The names, as the contract lists them.
     public static let names = all.map(\.name)
 
+    /// What a document of a kind takes beside `kind`; none of a name that is no kind's.
+    public static func members(of name: String) -> [String] {
+        named(name)?.members.map(\.name) ?? []
+    }
+
     static func named(_ name: String) -> (any AttachKind)? { all.first { $0.name == name } }
 
     /// Kinds as which a function can be attached.

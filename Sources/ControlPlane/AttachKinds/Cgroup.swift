@@ -27,12 +27,13 @@ struct CgroupKind: AttachKind {
         let path = site.text("path") ?? ""
         guard FileSystem.kind(path) == .directory else {
             let above = FileSystem.parent(of: path)
-            let own = String(path.dropFirst(above.count + 1))
+            let prefix = above == "/" ? above : above + "/"
+            let own = String(path.dropFirst(prefix.count))
             // No directory: no names.
             let names = (try? FileSystem.list(above)) ?? []
             throw site.missing(
                 "There is no cgroup \(path).", "path",
-                near: NearMatches.find(own, among: names).map { "\(above)/\($0)" })
+                near: NearMatches.find(own, among: names).map { prefix + $0 })
         }
         return [
             .cgroup(path: path, type: AttachType(rawValue: site.function.expectedAttachType))

@@ -62,7 +62,8 @@ struct KprobeKind: AttachKind {
                 .attachRefused,
                 "\(symbol)+\(site.unsigned("offset") ?? 0) is at no instruction that may be "
                     + "probed: "
-                    + "leave the offset out, or name a function that is not on the kernel's blacklist.",
+                    + "leave the offset out, or name a function that is not on the kernel's "
+                    + "blacklist.",
                 errno: error.errno.name, pointer: "/attach/\(member)", cause: error)
         default: nil
         }

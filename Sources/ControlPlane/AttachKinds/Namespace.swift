@@ -38,11 +38,9 @@ struct NamespaceKind: AttachKind {
             let inode: UInt64?
             // A namespace that has gone meanwhile has no holder.
             do { inode = try FileSystem.identity(try path(site)).inode } catch { inode = nil }
+            let number = UInt32(truncatingIfNeeded: inode ?? 0)
             let link = site.link {
-                $0.place
-                    == .networkNamespace(
-                        inode: UInt32(truncatingIfNeeded: inode ?? 0),
-                        type: attachType)
+                $0.place == .networkNamespace(inode: number, type: attachType)
             }
             return site.busy(
                 "The \(name) of \(place)", link: link?.id, program: link?.programID, error)

@@ -41,6 +41,9 @@ struct PerfEventKind: AttachKind {
                 .period(site.unsigned("period") ?? 1)
             }
         let cpu = site.unsigned("cpu").map { Int32($0) }
+        if let cpu, !OnlineCPUs.all.contains(cpu) {
+            throw site.missing("CPU \(cpu) is not online.", "cpu", errno: .enodev)
+        }
         let cpus: [Int32?] = site.processID == nil && cpu == nil ? OnlineCPUs.all : [cpu]
         return cpus.map { cpu in
             .perfEvent(

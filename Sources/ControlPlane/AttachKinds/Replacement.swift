@@ -52,7 +52,8 @@ struct ReplacementKind: AttachKind {
                 .attachRefused,
                 "The kernel does not take \(site.function.name) in the place of that function: "
                     + "their "
-                    + "arguments and results must be of the same types, and the target's not static.",
+                    + "arguments and results must be of the same types, and the target's not "
+                    + "static.",
                 errno: error.errno.name, pointer: "/attach", cause: error)
         default: return nil
         }

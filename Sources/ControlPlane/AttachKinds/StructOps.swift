@@ -16,9 +16,10 @@ struct StructOpsKind: AttachKind {
     func targets(at site: AttachSite) throws(Problem) -> [AttachTarget] {
         throw Problem(
             .hostLacks,
-            "Attaching struct_ops is not offered by this release: a slip in it hangs the kernel "
-                + "until "
-                + "the next boot. The functions can be loaded, and another program can register the map."
+            "Attaching struct_ops is not offered by this release: a slip in it hangs the "
+                + "kernel until "
+                + "the next boot. The functions can be loaded, and another program can register "
+                + "the map."
         )
     }
 }

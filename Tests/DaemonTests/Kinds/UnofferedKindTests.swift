@@ -1,0 +1,21 @@
+import JSON
+import TestSupport
+import Testing
+
+/// What no function of this kernel can be attached as here: only that the refusal is clear.
+@Suite(.requiresRoot) struct UnofferedKindTests {
+    @Test func `usdt is no kind of this release, and the known ones are listed`() throws {
+        let rig = try KindsRig("on_kprobe")
+        let refused = try rig.attach("on_kprobe", #""kind":"usdt""#)
+            .answers(400, #"{"code":"invalid_member","pointer":"/attach/kind"}"#)
+        #expect(refused["/detail"]?.string?.contains("struct_ops") == true)
+    }
+
+    @Test(arguments: ["struct_ops", "freplace"])
+    func `a function of another type is told the kinds that fit it`(kind: String) throws {
+        let rig = try KindsRig("on_tc")
+        let refused = try rig.attach("on_tc", #""kind":"\#(kind)""#).answers(
+            422, problem: .wrongKind)
+        #expect(refused["/detail"]?.string?.contains("tcx, tc, netkit can be") == true)
+    }
+}
