@@ -44,9 +44,8 @@ final class Journal: Sendable {
 
     private static func identity(_ directory: String) throws(Errno) -> UInt64 {
         let path = directory + "/journal-id"
-        if let text = FileSystem.text(path), let id = UInt64(text, radix: 16), text.utf8.count == 16 {
-            return id
-        }
+        let text = FileSystem.text(path) ?? ""
+        if text.utf8.count == 16, let id = UInt64(text, radix: 16) { return id }
         let id = UInt64.random(in: 1...UInt64.max)
         try FileSystem.replace(path, with: (hex(id) + [UInt8(ascii: "\n")]).span)
         return id
@@ -132,12 +131,11 @@ extension Journal {
         var next: UInt64?
         for stream in streams {
             while let expiry = stream.expiry(age) {
-                if expiry <= now {
-                    stream.evictOldest()
-                } else {
+                guard expiry <= now else {
                     next = min(next ?? .max, expiry)
                     break
                 }
+                stream.evictOldest()
             }
         }
         return next

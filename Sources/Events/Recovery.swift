@@ -61,7 +61,8 @@ enum Recovery {
             if entry.isGap {
                 let gap = segment.gap(at: offset)
                 lost = gap.lost
-                if entry.flags & EntryHeader.journalGap == 0 { state.mark.lostCounter = gap.counter }
+                let isKernels = entry.flags & EntryHeader.journalGap == 0
+                if isKernels { state.mark.lostCounter = gap.counter }
             }
             state.end.count(entry, lost: lost)
             state.mark.position = entry.position
