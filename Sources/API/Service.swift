@@ -142,7 +142,12 @@ public struct Service: Application {
         switch route.body {
         case .none: return (.none, 0)
         case .json(let limit):
-            try checkJSON(type, head.peer)
+            let hasBody = head.header("content-length") ?? "0" != "0"
+                || head.header("transfer-encoding") != nil
+            if hasBody || route.operation != "peek_value" { try checkJSON(type, head.peer) }
+            return (.memory, limit)
+        case .jsonLines(let limit):
+            if type != "application/x-ndjson" { try checkJSON(type, head.peer) }
             return (.memory, limit)
         case .object(let limit, let jsonLimit):
             switch type {
@@ -193,8 +198,9 @@ public struct Service: Application {
     }
 
     private func checkAccept(_ call: Call) throws(Problem) {
-        guard let accept = call.head.header("accept"), call.route.operation != "get_events", call.route.operation != "list_entries",
-            call.route.operation != "list_kernel_entries",
+        // These choose their own representations.
+        let choosing = ["get_events", "list_entries", "list_kernel_entries"]
+        guard let accept = call.head.header("accept"), !choosing.contains(call.route.operation),
             call.route.operation != "get_object", call.route.operation != "get_program_object"
         else { return }
         let ranges = accept.split(separator: ",").map { part in

@@ -103,8 +103,8 @@ extension ValuePlan {
     }
 
     /// The integers that a value consists of, those of nested structs and arrays among them, by
-    /// their offset in the value. `other` is a clause that names the first part which is none, or is
-    /// a bitfield or in a union: such a value has no sum.
+    /// their offset in the value. `other` is a clause that names the first part which is none, or
+    /// is a bitfield or in a union: such a value has no sum.
     public var numbers: (members: [Member], other: String?) {
         var members: [Member] = []
         let other = collect(compiled.layout.root, 0, &members)

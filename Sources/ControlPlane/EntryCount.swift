@@ -3,8 +3,8 @@ internal import BPF
 extension MapView {
     /// How many entries there are: for arrays all of them, for keyed maps by a walk over the keys.
     ///
-    /// nil for maps without keys, and beyond 100,000 entries, where the walk would take too long for
-    /// something that is decoration: `?count=true` counts those.
+    /// nil for maps without keys, and beyond 100,000 entries, where the walk would take too long
+    /// for something that is decoration: `?count=true` counts those.
     public func entryCount() -> Int? {
         if loaded.map.info.type.isArray { return info.maxEntries }
         guard uses.contains(.iterate) else { return nil }

@@ -34,7 +34,8 @@ public final class EntryDump: Sendable {
 
     private let state: Mutex<EntryDumpState>
 
-    /// Reads the first entries, so that a map that cannot be read is refused before an answer begins.
+    /// Reads the first entries, so that a map that cannot be read is refused before an answer
+    /// begins.
     init(
         _ map: Map, _ bytes: MapBytes, _ filter: EntryFilter, _ format: DumpFormat,
         _ query: EntryQuery

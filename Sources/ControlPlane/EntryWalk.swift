@@ -43,7 +43,7 @@ struct EntryWalk: ~Copyable {
     }
 
     /// linux: the types with `map_lookup_batch` (5.6; per-CPU arrays 5.13; LPM tries 5.7).
-    private static func hasBatches(_ type: MapType) -> Bool {
+    static func hasBatches(_ type: MapType) -> Bool {
         switch type {
         case .hash, .lruHash, .percpuHash, .lruPercpuHash, .array, .percpuArray, .lpmTrie,
             .hashOfMaps, .arrayOfMaps:
@@ -65,8 +65,8 @@ struct EntryWalk: ~Copyable {
         index * map.lookupBytes..<(index + 1) * map.lookupBytes
     }
 
-    /// Takes the next entries; false where there are no more. Bounded: one call for a batch, or some
-    /// hundred keys.
+    /// Takes the next entries; false where there are no more. Bounded: one call for a batch, or
+    /// some hundred keys.
     mutating func fetch() throws(BPFError) -> Bool {
         count = 0
         while !isAtEnd && count == 0 {
@@ -76,7 +76,8 @@ struct EntryWalk: ~Copyable {
     }
 
     private mutating func fetchBatch() throws(BPFError) {
-        // Spans of members would keep all of `self` from being touched: the buffers go out and back.
+        // Spans of members would keep all of `self` from being touched: the buffers go out and
+        // back.
         var (keyBytes, valueBytes): ([UInt8], [UInt8]) = ([], [])
         swap(&keyBytes, &keys)
         swap(&valueBytes, &values)

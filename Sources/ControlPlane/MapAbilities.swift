@@ -82,8 +82,8 @@ public struct MapAbilities: Sendable {
         row(.stack, [.push, .pop, .peek], "it has no keys: use …/push, …/pop, …/peek"),
         row(
             .skStorage, [.read, .write, .delete],
-            "its keys are sockets, {\"pid\":1,\"fd\":3}, and cannot be walked: attach an iter program "
-                + "(iter/bpf_sk_storage_map)"),
+            "its keys are sockets, {\"pid\":1,\"fd\":3}, and cannot be walked: attach an iter "
+                + "program (iter/bpf_sk_storage_map)"),
         row(.devmapHash, all),
         row(.structOps, [.read, .iterate], "attach it as a probe of kind struct_ops"),
         row(.ringbuf, [], "its records are at /v1/events?program={program}&map={map}"),
@@ -99,8 +99,8 @@ public struct MapAbilities: Sendable {
         row(.userRingbuf, [.push], "records go in by …/push and only the program reads them"),
         row(
             .cgrpStorage, [.read, .write, .delete],
-            "its keys are cgroups, {\"path\":\"/sys/fs/cgroup/…\"}, and cannot be walked: attach an "
-                + "iter program (iter/cgroup)"),
+            "its keys are cgroups, {\"path\":\"/sys/fs/cgroup/…\"}, and cannot be walked: attach "
+                + "an iter program (iter/cgroup)"),
         row(.arena, [], "it is memory that programs share and has no entries: read its /globals"),
         row(.insnArray, [.read, .iterate], "its instructions are fixed at load"),
     ]

@@ -6,8 +6,8 @@ internal import Loading
 internal import Problems
 internal import Synchronization
 
-/// Keys and values that stand for objects of the kernel's: user space gives a descriptor and gets an
-/// id, or nothing. Clients give names.
+/// Keys and values that stand for objects of the kernel's: user space gives a descriptor and gets
+/// an id, or nothing. Clients give names.
 final class MapObjects: Sendable {
     enum Form: Sendable {
         case map, function, cgroup, socket, stack(hasBuildIDs: Bool)
@@ -134,7 +134,8 @@ final class MapObjects: Sendable {
     private func socket(_ value: JSONValue, _ what: String, _ pointer: JSONPointer)
         throws(Problem) -> [UInt8]
     {
-        guard value.object?.count == 2, let process = value["pid"]?.int.flatMap(Int32.init(exactly:)),
+        guard value.object?.count == 2,
+            let process = value["pid"]?.int.flatMap(Int32.init(exactly:)),
             let number = value["fd"]?.int.flatMap(Int32.init(exactly:)), process > 0, number >= 0
         else { throw invalid("\(what) is a socket of a process, {\"pid\":1,\"fd\":3}", pointer) }
         return try hold("descriptor \(number) of process \(process)", pointer) {
