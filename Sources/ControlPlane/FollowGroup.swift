@@ -27,10 +27,15 @@ final class FollowGroup: Sendable {
     private let key: FollowKey
     private let bytes: MapBytes
     private let state = Mutex(State())
+    private let isCurrent: @Sendable () -> Bool
     private let due = Atomic<UInt64>(0)
 
-    init(_ key: FollowKey, _ bytes: MapBytes) throws(BPFError) {
+    /// - Parameter isCurrent: whether the map is still the one that its name stands for.
+    init(_ key: FollowKey, _ bytes: MapBytes, isCurrent: @escaping @Sendable () -> Bool)
+        throws(BPFError)
+    {
         self.key = key
+        self.isCurrent = isCurrent
         self.bytes = bytes
         let entries = try Self.scan(bytes)
         let now = Clock.monotonicNanoseconds()
@@ -65,6 +70,7 @@ final class FollowGroup: Sendable {
     /// On the followers' thread.
     func look(_ now: UInt64) {
         due.store(now + key.intervalNanoseconds, ordering: .relaxed)
+        guard isCurrent() else { return end("program_deleted") }
         let entries: [[UInt8]: [UInt8]]
         do throws(BPFError) { entries = try Self.scan(bytes) } catch {
             end(error.errno == .e2big ? "too_large" : "error")

@@ -35,9 +35,11 @@ final class MapFollowers: Sendable {
 
     /// Joins the group of `key`, or makes it by a first look.
     /// - Throws: the kernel's error; `E2BIG` for more than a follower may keep.
-    func join(_ key: FollowKey, _ bytes: MapBytes) throws(BPFError) -> MapFollower {
+    func join(
+        _ key: FollowKey, _ bytes: MapBytes, isCurrent: @escaping @Sendable () -> Bool
+    ) throws(BPFError) -> MapFollower {
         if let follower = state.withLock({ $0.groups[key]?.join() }) { return follower }
-        let made = try FollowGroup(key, bytes)
+        let made = try FollowGroup(key, bytes, isCurrent: isCurrent)
         let (group, needsThread) = state.withLock { state in
             let group = state.groups[key] ?? made
             state.groups[key] = group

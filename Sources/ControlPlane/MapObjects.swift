@@ -262,8 +262,8 @@ final class MapObjects: Sendable {
         }
     }
 
-    /// `struct bpf_stack_build_id`: status, the build id of 20 bytes, the offset in the file or, with
-    /// status 2, the address.
+    /// `struct bpf_stack_build_id`: status, the build id of 20 bytes, the offset in the file or,
+    /// with status 2, the address.
     private func buildIDs(_ bytes: Span<UInt8>, _ json: inout JSONWriter) {
         json.array { json in
             for place in stride(from: 0, to: bytes.count - 31, by: 32) {

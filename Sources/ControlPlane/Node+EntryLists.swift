@@ -118,7 +118,12 @@ extension Node {
         let bytes = try bytes(loaded, style)
         let key = FollowKey(
             mapID: loaded.map.info.id, intervalNanoseconds: interval, style: style, format: format)
-        do { return try followers.join(key, bytes) } catch {
+        let isCurrent: @Sendable () -> Bool = { [weak self] in
+            if loaded.program.isEmpty { return true }
+            let now = self?.state.withLock { $0.programs[loaded.program]?.loaded }
+            return now?.maps[loaded.name] === loaded
+        }
+        do { return try followers.join(key, bytes, isCurrent: isCurrent) } catch {
             guard error.errno == .e2big else {
                 throw loaded.refused(error, while: "follow the entries")
             }

@@ -24,8 +24,8 @@ extension Node {
     /// Writes variables of a loaded program; all are checked before the first is written. Each is
     /// written in place: what the program does to its other variables meanwhile stays.
     /// - Returns: whether any has other bytes now.
-    /// - Throws: `not_found`; `invalid_value`; `unsupported_map_operation` for `.rodata`; `conflict`
-    ///   where the program is not loaded.
+    /// - Throws: `not_found`; `invalid_value`; `unsupported_map_operation` for `.rodata`;
+    ///   `conflict` where the program is not loaded.
     public func setGlobals(
         _ program: String, _ values: [(name: String, value: JSONValue, pointer: JSONPointer)],
         isDryRun: Bool

@@ -49,7 +49,7 @@ import Testing
             #"{"update":[\#(good)],"update":[]}"#, #"{"update":[\#(good)]} x"#, #"{"update":7}"#,
             #"{"update":[\#(good)],"delete":[\#(many)]}"#,
         ] {
-            try apiary.curl("POST /v1/maps/m/hash/batch", json: body)
+            try apiary.curl("POST /v1/maps/m/hash/batch", json: try apiary.body(body))
                 .answers(400, problem: .malformedJSON)
         }
         for lines in ["{}", #"{"update":\#(good),"delete":1}"#, good] {
@@ -83,7 +83,7 @@ import Testing
             (#"{"value":{"packets":18446744073709551616}}"#, 422, "invalid_value"),
             (#"{"value":{"packets":1.5}}"#, 422, "invalid_value"),
             (#"{"value":{"packets":-1}}"#, 422, "invalid_value"),
-            (#"{"value":"hex:00"}"#, 422, "invalid_value"),
+            (#"{"value":"hex:00"}"#, 422, "size_mismatch"),
             (#"{"value":{"packets":1,"packets":2}}"#, 400, "malformed_json"),
             (#"{"value":NaN}"#, 400, "malformed_json"),
             (#"{"value":{},"extra":1}"#, 400, "unknown_member"), ("{}", 400, "invalid_member"),

@@ -8,7 +8,7 @@ import Testing
         let lines = (0..<count).map { #"{"update":{"key":\#($0),"value":\#($0 * 3)}}"# }
         try apiary.curl(
             "POST /v1/maps/m/big/batch?results=failed", "Content-Type: application/x-ndjson",
-            json: lines.joined(separator: "\n")
+            json: try apiary.body(lines.joined(separator: "\n"))
         ).answers(200, #"{"counts":{"update":{"done":\#(count),"failed":0}}}"#)
         return apiary
     }

@@ -1,4 +1,5 @@
 import JSON
+import Linux
 import TestSupport
 import Testing
 
@@ -7,6 +8,16 @@ func mapsDaemon() throws -> TestDaemon {
     let apiary = try TestDaemon()
     try apiary.curl("PUT /v1/programs/m", file: "maptypes.bpf.o").answers(201)
     return apiary
+}
+
+extension TestDaemon {
+    /// A body too large for an argument, as `@path`.
+    func body(_ text: String) throws -> String {
+        let path = directory + "/body"
+        let bytes = Array(text.utf8)
+        try FileSystem.replace(path, with: bytes.span)
+        return "@" + path
+    }
 }
 
 extension Answer {
