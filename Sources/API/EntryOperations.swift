@@ -75,6 +75,9 @@ private func entryFormat(_ call: Call) throws(Problem) -> EntryFormat {
 
 func entries(_ service: Service, _ call: Call, _ map: MapView) throws(Problem) -> Answer {
     let format = try entryFormat(call)
+    if let interval = try call.parameter("follow") {
+        return try follow(service, call, map, interval, format)
+    }
     if try call.flag("count") { return try count(service, call, map) }
     switch format {
     case .page: return try page(service, call, map)
@@ -113,6 +116,64 @@ private func wholeMap(
     let dump = try service.node.entryDump(map, query, format)
     if call.head.method == .head { return Answer(headers: [(name: "Content-Type", value: type)]) }
     return Answer(body: .stream(DumpAnswer(dump, service.node), type: type))
+}
+
+private func follow(
+    _ service: Service, _ call: Call, _ map: MapView, _ interval: String, _ format: EntryFormat
+) throws(Problem) -> Answer {
+    for name in ["limit", "cursor", "where", "prefix", "count"]
+    where !call.parameters(name).isEmpty {
+        throw Problem(.invalidParameter, "\(name) does not go with follow: leave it out.")
+    }
+    let (framing, type): (FollowFormat, String) =
+        switch format {
+        case .ndjson: (.ndjson, "application/x-ndjson")
+        case .sse: (.sse, "text/event-stream")
+        case .page, .csv:
+            throw Problem(
+                .notAcceptable, "follow is application/x-ndjson or text/event-stream.")
+        }
+    let follower = try service.node.follow(
+        map, everyNanoseconds: try nanoseconds(interval), try call.entryStyle, framing)
+    if call.head.method == .head {
+        follower.close()
+        return Answer(headers: [(name: "Content-Type", value: type)])
+    }
+    return Answer(body: .stream(FollowAnswer(follower), type: type))
+}
+
+/// `500ms`, `1s`, `2m`: 100 ms to an hour.
+private func nanoseconds(_ text: String) throws(Problem) -> UInt64 {
+    let digits = text.prefix { $0.isASCII && $0.isNumber }
+    let units: [String: UInt64] = [
+        "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000, "h": 3_600_000_000_000,
+    ]
+    guard let count = UInt64(digits), let unit = units[String(text.dropFirst(digits.count))],
+        case let (product, isOver) = count.multipliedReportingOverflow(by: unit), !isOver,
+        (100_000_000...3_600_000_000_000).contains(product)
+    else {
+        throw Problem(.invalidParameter, "follow=\(text) is not allowed: 100ms to 1h, as 1s.")
+    }
+    return product
+}
+
+/// A follower as the answer of a request.
+private final class FollowAnswer: ResponseStream {
+    private let follower: MapFollower
+
+    init(_ follower: MapFollower) { self.follower = follower }
+
+    func next(into buffer: inout OutputSpan<UInt8>, wake: @escaping @Sendable () -> Void)
+        -> StreamStep
+    {
+        switch follower.read(into: &buffer, wake: wake) {
+        case .more: .more
+        case .wait: .wait
+        case .end: .end
+        }
+    }
+
+    func closed() { follower.close() }
 }
 
 /// A dump as the answer of a request.

@@ -25,6 +25,8 @@ struct Route: Sendable {
         case none
         /// A JSON document of at most so many bytes.
         case json(limit: Int)
+        /// A JSON document, or with `application/x-ndjson` lines of them.
+        case jsonLines(limit: Int)
         /// An ELF file as it is, or with `application/json` a document that holds or names one.
         case object(limit: Int, jsonLimit: Int)
     }

@@ -41,6 +41,19 @@ let routes: [Route] = [
         .worker, takes: ["int64"]),
 
     Route(
+        .get, "/v1/programs/{name}/globals", "list_globals", .read, listGlobals, .worker,
+        takes: ["int64"]),
+    Route(
+        .patch, "/v1/programs/{name}/globals", "patch_globals", .operate, patchGlobals, .worker,
+        takes: change, body: small),
+    Route(
+        .get, "/v1/programs/{name}/globals/{global}", "get_global", .read, getGlobal, .worker,
+        takes: ["int64"]),
+    Route(
+        .patch, "/v1/programs/{name}/globals/{global}", "patch_global", .operate, patchGlobal,
+        .worker, takes: change, body: small),
+
+    Route(
         .get, "/v1/probes", "list_probes", .read, listProbes, .worker,
         takes: paging + ["label", "program", "function", "kind", "state"]),
     Route(
@@ -73,6 +86,9 @@ let routes: [Route] = [
         .get, "/v1/maps/{program}/{map}/entries", "list_entries", .read, listEntries, .worker,
         takes: paging + entryQuery),
     Route(
+        .delete, "/v1/maps/{program}/{map}/entries", "clear_entries", .operate, clearEntries,
+        .worker, takes: ["dry_run"]),
+    Route(
         .get, "/v1/maps/{program}/{map}/entries/{key}", "get_entry", .read, getEntry,
         takes: ["encoding", "int64", "cpu"]),
     Route(
@@ -83,12 +99,29 @@ let routes: [Route] = [
         takes: remove + ["encoding"]),
 
     Route(
+        .post, "/v1/maps/{program}/{map}/batch", "post_batch", .operate, postBatch, .worker,
+        takes: change + ["mode", "encoding", "results"], body: .jsonLines(limit: 32 << 20)),
+    Route(
+        .post, "/v1/maps/{program}/{map}/push", "push_value", .operate, pushValue,
+        takes: change + ["overwrite", "encoding"], body: small),
+    Route(
+        .post, "/v1/maps/{program}/{map}/pop", "pop_value", .operate, popValue,
+        takes: change + ["encoding"]),
+    Route(
+        .post, "/v1/maps/{program}/{map}/peek", "peek_value", .operate, peekValue,
+        takes: change + ["encoding"], body: small),
+
+    Route(
         .get, "/v1/events", "get_events", .read, getEvents,
         takes: [
             "program", "map", "type", "since", "follow", "limit", "records", "format", "int64",
         ]),
     Route(
         .get, "/v1/events/ledger", "get_ledger", .read, getLedger, takes: ["program", "int64"]),
+
+    Route(
+        .get, "/v1/kernel/maps/{id}/entries", "list_kernel_entries", .admin, listKernelEntries,
+        .worker, takes: paging + entryQuery),
 
     Route(.get, "/v1/objects", "list_objects", .read, listObjects, .worker, takes: paging),
     Route(.get, "/v1/objects/{digest}", "get_object", .read, getObject, .worker, takes: ["int64"]),

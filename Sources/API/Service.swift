@@ -142,7 +142,13 @@ public struct Service: Application {
         switch route.body {
         case .none: return (.none, 0)
         case .json(let limit):
-            try checkJSON(type, head.peer)
+            let hasBody =
+                head.header("content-length") ?? "0" != "0"
+                || head.header("transfer-encoding") != nil
+            if hasBody || route.operation != "peek_value" { try checkJSON(type, head.peer) }
+            return (.memory, limit)
+        case .jsonLines(let limit):
+            if type != "application/x-ndjson" { try checkJSON(type, head.peer) }
             return (.memory, limit)
         case .object(let limit, let jsonLimit):
             switch type {

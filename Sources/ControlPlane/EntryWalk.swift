@@ -43,7 +43,7 @@ struct EntryWalk: ~Copyable {
     }
 
     /// linux: the types with `map_lookup_batch` (5.6; per-CPU arrays 5.13; LPM tries 5.7).
-    private static func hasBatches(_ type: MapType) -> Bool {
+    static func hasBatches(_ type: MapType) -> Bool {
         switch type {
         case .hash, .lruHash, .percpuHash, .lruPercpuHash, .array, .percpuArray, .lpmTrie,
             .hashOfMaps, .arrayOfMaps:

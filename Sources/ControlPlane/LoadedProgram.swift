@@ -110,6 +110,19 @@ final class LoadedMap: Sendable {
         hasValueType = value != nil
     }
 
+    /// A map of anybody's, which has no program here.
+    init(kernel map: Map, types: BTFTypes?) {
+        program = ""
+        name = map.info.name
+        self.map = map
+        let key = Self.plan(types, map.info.btfKeyType, map.info.keySize)
+        let value = Self.plan(types, map.info.btfValueType, map.info.valueSize)
+        keyPlan = key ?? ValuePlan(untyped: map.info.keySize)
+        valuePlan = value ?? ValuePlan(untyped: map.info.valueSize)
+        hasKeyType = key != nil
+        hasValueType = value != nil
+    }
+
     private static func plan(_ types: BTFTypes?, _ type: UInt32, _ size: Int) -> ValuePlan? {
         guard let types, type != 0 else { return nil }
         let plan: ValuePlan?

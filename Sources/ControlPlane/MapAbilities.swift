@@ -83,8 +83,7 @@ public struct MapAbilities: Sendable {
         row(
             .skStorage, [.read, .write, .delete],
             "its keys are sockets, {\"pid\":1,\"fd\":3}, and cannot be walked: attach an iter "
-                + "program "
-                + "(iter/bpf_sk_storage_map)"),
+                + "program (iter/bpf_sk_storage_map)"),
         row(.devmapHash, all),
         row(.structOps, [.read, .iterate], "attach it as a probe of kind struct_ops"),
         row(.ringbuf, [], "its records are at /v1/events?program={program}&map={map}"),
@@ -101,8 +100,7 @@ public struct MapAbilities: Sendable {
         row(
             .cgrpStorage, [.read, .write, .delete],
             "its keys are cgroups, {\"path\":\"/sys/fs/cgroup/…\"}, and cannot be walked: attach "
-                + "an "
-                + "iter program (iter/cgroup)"),
+                + "an iter program (iter/cgroup)"),
         row(.arena, [], "it is memory that programs share and has no entries: read its /globals"),
         row(.insnArray, [.read, .iterate], "its instructions are fixed at load"),
     ]

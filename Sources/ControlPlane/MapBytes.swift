@@ -132,6 +132,17 @@ struct MapBytes: Sendable {
         return try bytes(value, map.valuePlan, map.map.info.valueSize, "value", pointer)
     }
 
+    /// A record of any size, as `hex:…` or `base64:…`.
+    func record(_ value: JSONValue, at pointer: JSONPointer) throws(Problem) -> [UInt8] {
+        if case .string(let text) = value {
+            if text.hasPrefix("hex:") { return try hex(text.dropFirst(4), pointer) }
+            if text.hasPrefix("base64:") { return try base64(text.dropFirst(7), pointer) }
+        }
+        throw Problem(
+            .invalidValue, "Records of \(map.name) have no type: give \"hex:…\" or \"base64:…\".",
+            pointer: pointer.description)
+    }
+
     private func bytes(
         _ value: JSONValue, _ plan: ValuePlan, _ size: Int, _ what: String, _ pointer: JSONPointer
     ) throws(Problem) -> [UInt8] {

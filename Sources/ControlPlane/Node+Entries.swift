@@ -79,6 +79,8 @@ extension Node {
     {
         try view.loaded.require(.read)
         let bytes = try bytes(view.loaded, style)
+        // What a key or value names stays open until the kernel has seen it.
+        defer { bytes.objects?.release() }
         let key = try bytes.key(inURL: text)
         let value: [UInt8]?
         do { value = try view.loaded.map.lookup(key.bytes.span) } catch {
@@ -102,6 +104,7 @@ extension Node {
         let loaded = view.loaded
         try loaded.require(.write)
         let bytes = try bytes(loaded, style)
+        defer { bytes.objects?.release() }
         for member in document.members where !["value", "values"].contains(member.name) {
             throw Problem(
                 .unknownMember, "An entry has \"value\" or \"values\", not \"\(member.name)\".",
@@ -139,7 +142,9 @@ extension Node {
     ) throws(Problem) -> Bool {
         let loaded = view.loaded
         try loaded.require(.delete)
-        let key = try bytes(loaded, style).key(inURL: text)
+        let bytes = try bytes(loaded, style)
+        defer { bytes.objects?.release() }
+        let key = try bytes.key(inURL: text)
         return try entryLocks.locking(loaded.map.info.id) { () throws(Problem) in
             if isDryRun || tags != nil {
                 let before = try loaded.present(key)

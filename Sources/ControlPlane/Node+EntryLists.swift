@@ -64,10 +64,9 @@ extension Node {
     }
 
     /// All entries, as a stream.
-    public func entryDump(_ view: MapView, _ query: EntryQuery, _ format: DumpFormat)
-        throws(Problem)
-        -> EntryDump
-    {
+    public func entryDump(
+        _ view: MapView, _ query: EntryQuery, _ format: DumpFormat
+    ) throws(Problem) -> EntryDump {
         try view.loaded.require(.iterate)
         let bytes = try bytes(view.loaded, query.style)
         let filter = try EntryFilter(view.loaded, where: query.conditions, prefix: query.prefix)
@@ -106,5 +105,32 @@ extension Node {
             throw loaded.refused(error, while: "count the entries")
         }
         return (count, walk.isConsistent)
+    }
+
+    /// What changes in a map, looked for once an interval for all who follow it alike.
+    /// - Throws: `unsupported_map_operation`, also for a map that is too large to be compared.
+    public func follow(
+        _ view: MapView, everyNanoseconds interval: UInt64, _ style: EntryStyle,
+        _ format: FollowFormat
+    ) throws(Problem) -> MapFollower {
+        let loaded = view.loaded
+        try loaded.require(.iterate)
+        let bytes = try bytes(loaded, style)
+        let key = FollowKey(
+            mapID: loaded.map.info.id, intervalNanoseconds: interval, style: style, format: format)
+        let isCurrent: @Sendable () -> Bool = { [weak self] in
+            if loaded.program.isEmpty { return true }
+            let now = self?.state.withLock { $0.programs[loaded.program]?.loaded }
+            return now?.maps[loaded.name] === loaded
+        }
+        do { return try followers.join(key, bytes, isCurrent: isCurrent) } catch {
+            guard error.errno == .e2big else {
+                throw loaded.refused(error, while: "follow the entries")
+            }
+            throw Problem(
+                .unsupportedMapOperation,
+                "Map \(loaded.path) has more than \(FollowGroup.entryLimit) entries or "
+                    + "\(FollowGroup.byteLimit >> 20) MB, too many to compare: dump it.")
+        }
     }
 }

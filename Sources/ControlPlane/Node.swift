@@ -51,6 +51,7 @@ public final class Node: Sendable {
     let locks = NameLocks()
     let entryLocks = EntryLocks()
     let turns = Turns()
+    let followers: MapFollowers
     /// The journal and the readers of events.
     public let events: EventStreams
 
@@ -63,6 +64,7 @@ public final class Node: Sendable {
         try FileSystem.makeDirectories(configuration.stateDirectory + "/objects", mode: 0o700)
         try FileSystem.makeDirectories(configuration.journalDirectory, mode: 0o700)
         registry = try RegistryStore(path: configuration.stateDirectory + "/registry.sqlite")
+        followers = try MapFollowers()
         events = try EventStreams(
             directory: configuration.journalDirectory, limits: configuration.journalLimits)
     }
@@ -76,6 +78,7 @@ public final class Node: Sendable {
     /// Ends the streams. Probes stay attached: their pins are the kernel's.
     public func stop() {
         events.stop()
+        followers.stop()
         turns.stop()
     }
 

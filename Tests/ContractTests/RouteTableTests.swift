@@ -44,6 +44,9 @@ struct RouteTableTests {
             switch route.body {
             case .none: #expect(content == nil, "\(route.operation)")
             case .json(let bytes): #expect(limit("application/json") == bytes, "\(route.operation)")
+            case .jsonLines(let bytes):
+                #expect(limit("application/json") == bytes, "\(route.operation)")
+                #expect(limit("application/x-ndjson") == bytes, "\(route.operation)")
             case .object(let bytes, let jsonBytes):
                 #expect(limit("application/octet-stream") == bytes, "\(route.operation)")
                 #expect(limit("application/json") == jsonBytes, "\(route.operation)")

@@ -12,7 +12,8 @@ extension TestDaemon {
     /// - Parameter headers: as curl's `-H` takes them: `If-Match: "0"`.
     /// - Parameter file: is uploaded with `-T`, so without a Content-Type; an object by its name
     ///   (`counts.bpf.o`), or a path.
-    /// - Parameter json: the body, sent as `application/json` unless `headers` say otherwise.
+    /// - Parameter json: the body, sent as `application/json` unless `headers` say otherwise;
+    ///   `@path` for what is in a file.
     /// - Throws: where curl got no whole answer; the text has its command and what it said.
     @discardableResult
     public func curl(
@@ -94,7 +95,11 @@ struct CurlRequest {
         queryNames = (parts.count > 1 ? parts[1].split(separator: "&") : []).map {
             String($0.prefix { $0 != "=" })
         }
-        self.json = json
+        // Lines, and what is in a file (`@path`), are no document to compare.
+        let isDocument =
+            json?.hasPrefix("@") == false
+            && !headers.contains { $0.lowercased().hasSuffix("ndjson") }
+        self.json = isDocument ? json : nil
         var arguments = ["-sS", "-g", "--path-as-is", "--unix-socket", socket]
         switch (method, file) {
         case ("HEAD", _): arguments.append("-I")

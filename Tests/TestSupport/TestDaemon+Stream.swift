@@ -29,7 +29,9 @@ public final class EventLines {
     init(_ request: CurlRequest, _ path: String, _ sourceLocation: SourceLocation) throws {
         curlLine = request.line
         self.sourceLocation = sourceLocation
-        schema = OpenAPIDocument.contract.validator.resolve("#/components/schemas/Record") ?? false
+        let operation = OpenAPIDocument.contract.operation(request.method, request.path)
+        schema =
+            operation?.responses["200"]?.at("/content/application~1x-ndjson/schema") ?? false
         errors = path + ".errors"
         let output = try appending(to: path)
         let errorOutput = try appending(to: errors)

@@ -1,0 +1,82 @@
+internal import ControlPlane
+internal import HTTP
+internal import JSON
+internal import Problems
+
+@Sendable func postBatch(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    let map = try service.node.map(call.variables[0], call.variables[1])
+    guard case .bytes(let body) = call.body, !body.isEmpty else {
+        throw Problem(.malformedJSON, "The body is empty: send a JSON object, or lines of them.")
+    }
+    var options = BatchOptions()
+    options.style = try call.entryStyle
+    options.mode = try call.choice("mode", default: EntryMode.any)
+    options.isDryRun = try call.isDryRun
+    switch try call.parameter("results") {
+    case nil, "all": break
+    case "failed": options.listsOnlyFailures = true
+    case let other?:
+        throw Problem(.invalidParameter, "results=\(other) is not allowed: all, failed.")
+    }
+    let type = call.head.header("content-type")?.lowercased() ?? ""
+    return Answer(
+        body: .json(
+            try service.node.batch(
+                map, body, isLines: type.hasPrefix("application/x-ndjson"), options)))
+}
+
+@Sendable func clearEntries(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    let map = try service.node.map(call.variables[0], call.variables[1])
+    let isDryRun = try call.isDryRun
+    let count = try service.node.clear(map, isDryRun: isDryRun)
+    var document = JSONObject()
+    document["cleared"] = JSONValue(count)
+    if isDryRun { document["dry_run"] = true }
+    return .json(.object(document))
+}
+
+@Sendable func pushValue(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    let map = try service.node.map(call.variables[0], call.variables[1])
+    let fields = try Fields(try call.document(), known: ["value"])
+    guard let value = fields.object["value"] else { throw fields.missing("value") }
+    try service.node.push(
+        map, value, overwrites: try call.flag("overwrite"), try call.entryStyle,
+        isDryRun: try call.isDryRun)
+    return .noContent
+}
+
+@Sendable func popValue(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    try next(service, call, takes: !(try call.isDryRun))
+}
+
+@Sendable func peekValue(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    guard case .bytes(let bytes) = call.body, !bytes.isEmpty else {
+        return try next(service, call, takes: false)
+    }
+    let map = try service.node.map(call.variables[0], call.variables[1])
+    let fields = try Fields(try call.document(), known: ["value"])
+    guard let value = fields.object["value"] else {
+        return try next(service, call, takes: false)
+    }
+    guard try service.node.mayHave(map, value, try call.entryStyle) else {
+        throw Problem(.notFound, "Map \(map.program)/\(map.name) has no such value.")
+    }
+    var document = JSONObject()
+    document["value"] = value
+    return .json(.object(document), int64: try call.int64)
+}
+
+private func next(_ service: Service, _ call: Call, takes: Bool) throws(Problem) -> Answer {
+    let map = try service.node.map(call.variables[0], call.variables[1])
+    guard let value = try service.node.next(map, takes: takes, try call.entryStyle) else {
+        throw Problem(.notFound, "Map \(map.program)/\(map.name) is empty.")
+    }
+    return Answer(body: .json(value))
+}
+
+@Sendable func listKernelEntries(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    guard let id = UInt32(call.variables[0]) else {
+        throw Problem(.notFound, "\(call.variables[0]) is not a kernel id: a number.")
+    }
+    return try entries(service, call, try service.node.kernelMap(id))
+}

@@ -1,0 +1,127 @@
+import JSON
+import TestSupport
+import Testing
+
+@Suite(.requiresRoot) struct MapChangeTests {
+    @Test func `a batch answers for each operation and goes on behind what fails`() throws {
+        let apiary = try mapsDaemon()
+        let body = """
+            {"update":[{"key":1,"value":{"packets":1}},{"key":2,"value":{"packets":"x"}},
+            {"key":3,"value":{}}],"lookup":[1,9],"delete":[3,4]}
+            """
+        let answer = try apiary.curl("POST /v1/maps/m/hash/batch", json: body).answers(
+            200,
+            """
+            {"counts":{"update":{"done":2,"failed":1},"lookup":{"done":1,"failed":1},
+            "delete":{"done":1,"failed":1}},"atomic":false}
+            """)
+        #expect(answer["/update/1/pointer"]?.string == "/update/1/value/packets")
+        #expect(answer["/update/0/status"]?.int == 201)
+        #expect(answer["/lookup/0/value/packets"]?.int == 1)
+        #expect(answer["/delete/1/status"]?.int == 404)
+        try apiary.curl("POST /v1/maps/m/hash/batch?dry_run=true", json: #"{"delete":[1]}"#)
+            .answers(200, #"{"counts":{"delete":{"done":1}},"dry_run":true}"#)
+        try apiary.curl("GET /v1/maps/m/hash/entries/1").answers(200)
+    }
+
+    @Test func `the kernel's batches and single calls come to the same`() throws {
+        let apiary = try mapsDaemon()
+        let updates = (0..<1500).map { #"{"key":\#($0),"value":{}}"# }.joined(separator: ",")
+        for mode in ["results=failed", "results=all"] {
+            let answer = try apiary.curl(
+                "POST /v1/maps/m/hash/batch?\(mode)", json: #"{"update":[\#(updates)]}"#
+            ).answers(200, #"{"counts":{"update":{"done":1000,"failed":500}}}"#)
+            let failed = answer["/update"]?.array?.filter { $0["code"]?.string == "map_full" }
+            #expect(failed?.count == 500)
+            try apiary.curl(
+                "POST /v1/maps/m/hash/batch?\(mode)",
+                json: #"{"delete":[\#((0..<1500).map(String.init).joined(separator: ","))]}"#
+            ).answers(200, #"{"counts":{"delete":{"done":1000,"failed":500}}}"#)
+        }
+    }
+
+    @Test func `a batch that is no JSON, or too much, does nothing`() throws {
+        let apiary = try mapsDaemon()
+        let good = #"{"key":1,"value":{}}"#
+        let many = (0...100_000).map(String.init).joined(separator: ",")
+        for body in [
+            "", "[]", "{", #"{"updat":[]}"#, #"{"update":[\#(good)]"#, #"{"update":[\#(good),]}"#,
+            #"{"update":[\#(good)],"update":[]}"#, #"{"update":[\#(good)]} x"#, #"{"update":7}"#,
+            #"{"update":[\#(good)],"delete":[\#(many)]}"#,
+        ] {
+            try apiary.curl("POST /v1/maps/m/hash/batch", json: try apiary.body(body))
+                .answers(400, problem: .malformedJSON)
+        }
+        for lines in ["{}", #"{"update":\#(good),"delete":1}"#, good] {
+            try apiary.curl(
+                "POST /v1/maps/m/hash/batch", "Content-Type: application/x-ndjson",
+                json: #"{"update":\#(good)}"# + "\n" + lines
+            ).answers(400, problem: .malformedJSON)
+        }
+        try apiary.curl("GET /v1/maps/m/hash/entries?count=true").answers(200, #"{"count":0}"#)
+    }
+
+    @Test func `an entry is changed only with the tag that it has`() throws {
+        let apiary = try mapsDaemon()
+        let path = "/v1/maps/m/array/entries/1"
+        let tag = try #require(try apiary.curl("GET \(path)").answers(200).etag)
+        try apiary.curl("GET \(path)", "If-None-Match: \(tag)").answers(304)
+        let next = try apiary.curl("PUT \(path)", "If-Match: \(tag)", json: #"{"value":1}"#)
+            .answers(200, #"{"changed":true}"#)
+        try apiary.curl("PUT \(path)", "If-Match: \(tag)", json: #"{"value":2}"#)
+            .answers(412, problem: .preconditionFailed)
+        try apiary.curl("PUT \(path)", "If-Match: \(next.etag ?? "")", json: #"{"value":2}"#)
+            .answers(200)
+        try apiary.curl("DELETE /v1/maps/m/hash/entries/1", "If-Match: *")
+            .answers(412, problem: .preconditionFailed)
+    }
+
+    @Test func `bad values have the place, the type and the range`() throws {
+        let apiary = try mapsDaemon()
+        let path = "PUT /v1/maps/m/hash/entries/1"
+        for (value, status, problem) in [
+            (#"{"value":{"packets":18446744073709551616}}"#, 422, "invalid_value"),
+            (#"{"value":{"packets":1.5}}"#, 422, "invalid_value"),
+            (#"{"value":{"packets":-1}}"#, 422, "invalid_value"),
+            (#"{"value":"hex:00"}"#, 422, "size_mismatch"),
+            (#"{"value":{"packets":1,"packets":2}}"#, 400, "malformed_json"),
+            (#"{"value":NaN}"#, 400, "malformed_json"),
+            (#"{"value":{},"extra":1}"#, 400, "unknown_member"), ("{}", 400, "invalid_member"),
+        ] {
+            try apiary.curl(path, json: value).answers(status, problem: problem)
+        }
+        try apiary.curl("PUT /v1/maps/m/array/entries/10", json: #"{"value":1}"#)
+            .answers(422, problem: .invalidValue)
+        try apiary.curl("GET /v1/maps/m/hash/entries?count=true").answers(200, #"{"count":0}"#)
+    }
+
+    @Test func `variables are read and written while the program is loaded`() throws {
+        let apiary = try mapsDaemon()
+        let path = "/v1/programs/m/globals"
+        try apiary.curl("PATCH \(path)/port", json: #"{"value":99}"#)
+            .answers(200, #"{"value":99,"changed":true}"#)
+        try apiary.curl("PATCH \(path)/port", json: #"{"value":99}"#)
+            .answers(200, #"{"changed":false}"#)
+        try apiary.curl("PATCH \(path)?dry_run=true", json: #"{"port":1}"#)
+            .answers(200, #"{"changed":true,"dry_run":true}"#)
+        try apiary.curl("PATCH \(path)", json: #"{"total":18446744073709551615,"port":70000}"#)
+            .answers(200, #"{"changed":true}"#)
+        try apiary.curl("GET \(path)/total").answers(200, #"{"value":18446744073709551615}"#)
+        try apiary.curl("PATCH \(path)", json: #"{"port":1,"total":-1}"#)
+            .answers(422, problem: .invalidValue)
+        try apiary.curl("GET \(path)/port").answers(200, #"{"value":70000}"#)
+        try apiary.curl("PATCH \(path)/limit", json: #"{"value":1}"#)
+            .answers(422, problem: .unsupportedMapOperation)
+        try apiary.curl("GET \(path)/nothing").answers(404, problem: .notFound)
+    }
+
+    @Test func `a map of the kernel's is read by its id`() throws {
+        let apiary = try mapsDaemon()
+        try apiary.curl("PUT /v1/maps/m/hash/entries/1", json: #"{"value":{"packets":4}}"#)
+            .answers(201)
+        let id = try apiary.curl("GET /v1/maps/m/hash")["/kernel_id"]?.int ?? 0
+        try apiary.curl("GET /v1/kernel/maps/\(id)/entries")
+            .answers(200, #"{"items":[{"key":1,"value":{"packets":4,"bytes":0}}]}"#)
+        try apiary.curl("GET /v1/kernel/maps/4294967295/entries").answers(404, problem: .notFound)
+    }
+}
