@@ -36,6 +36,9 @@ private func document(of map: MapView) -> JSONObject {
     document["value_size_bytes"] = JSONValue(map.info.valueSize)
     document["max_entries"] = JSONValue(map.info.maxEntries)
     document["flags"] = JSONValue(map.info.flags)
+    document["flag_names"] = .array(MapFlags.names(in: map.info.flags).map { .string($0) })
+    document["frozen"] = map.isFrozen.map { .bool($0) } ?? .null
+    document["operations"] = .array(map.uses.map { .string($0.rawValue) })
     document["key_type"] = JSONValue(map.keyType)
     document["value_type"] = JSONValue(map.valueType)
     document["memory_bytes"] = number(map.memoryBytes)
@@ -43,64 +46,4 @@ private func document(of map: MapView) -> JSONObject {
     document["pinned"] = true
     document["revision"] = .string(String(map.revision))
     return document
-}
-
-extension Call {
-    var entryStyle: EntryStyle {
-        get throws(Problem) {
-            EntryStyle(
-                encoding: try choice("encoding", default: EntryEncoding.typed), int64: try int64)
-        }
-    }
-}
-
-@Sendable func listEntries(_ service: Service, _ call: Call) throws(Problem) -> Answer {
-    let map = try service.node.map(call.variables[0], call.variables[1])
-    let page = try service.node.entries(
-        map, after: try call.parameter("cursor"),
-        limit: try call.number("limit", in: 1...1000) ?? 100, try call.entryStyle)
-    let cursor = page.nextCursor.map { "\"\($0)\"" } ?? "null"
-    let end = "],\"next_cursor\":\(cursor),\"revision\":null}\n"
-    return Answer(body: .json(Array("{\"items\":[".utf8) + page.items + Array(end.utf8)))
-}
-
-@Sendable func getEntry(_ service: Service, _ call: Call) throws(Problem) -> Answer {
-    let map = try service.node.map(call.variables[0], call.variables[1])
-    return Answer(
-        body: .json(try service.node.entry(map, key: call.variables[2], try call.entryStyle)))
-}
-
-@Sendable func putEntry(_ service: Service, _ call: Call) throws(Problem) -> Answer {
-    let map = try service.node.map(call.variables[0], call.variables[1])
-    let isDryRun = try call.isDryRun
-    var mode = try call.choice("mode", default: EntryMode.any)
-    let mustBeAbsent = try call.conditions.ifAbsent
-    if mustBeAbsent { mode = .create }
-    let outcome: (entry: [UInt8], created: Bool, changed: Bool)
-    do {
-        outcome = try service.node.putEntry(
-            map, key: call.variables[2], try call.document(), mode, try call.entryStyle,
-            isDryRun: isDryRun)
-    } catch {
-        guard mustBeAbsent, error.type == .alreadyExists else { throw error }
-        throw Problem(.preconditionFailed, error.detail)
-    }
-    let end = ",\"changed\":\(outcome.changed)\(isDryRun ? ",\"dry_run\":true" : "")}\n"
-    let isNew = outcome.created && !isDryRun
-    return Answer(
-        status: isNew ? 201 : 200,
-        headers: isNew ? [(name: "Location", value: call.head.rawPath)] : [],
-        body: .json(outcome.entry + Array(end.utf8)))
-}
-
-@Sendable func deleteEntry(_ service: Service, _ call: Call) throws(Problem) -> Answer {
-    let map = try service.node.map(call.variables[0], call.variables[1])
-    let existed = try service.node.deleteEntry(
-        map, key: call.variables[2], try call.entryStyle, isDryRun: try call.isDryRun)
-    let missingIsFine = try call.flag("missing_ok")
-    guard existed || missingIsFine else {
-        throw Problem(
-            .notFound, "Map \(map.program)/\(map.name) has no entry \(call.variables[2]).")
-    }
-    return .noContent
 }

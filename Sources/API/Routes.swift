@@ -6,6 +6,7 @@ internal import HTTP
 private let paging = ["limit", "cursor", "int64"]
 private let change = ["dry_run", "int64"]
 private let remove = ["dry_run", "missing_ok"]
+private let entryQuery = ["encoding", "cpu", "format", "where", "prefix", "count", "follow"]
 private let small = Route.Body.json(limit: 1 << 20)
 
 let routes: [Route] = [
@@ -70,10 +71,10 @@ let routes: [Route] = [
         .get, "/v1/maps/{program}/{map}", "get_map", .read, getMap, .worker, takes: ["int64"]),
     Route(
         .get, "/v1/maps/{program}/{map}/entries", "list_entries", .read, listEntries, .worker,
-        takes: paging + ["encoding"]),
+        takes: paging + entryQuery),
     Route(
         .get, "/v1/maps/{program}/{map}/entries/{key}", "get_entry", .read, getEntry,
-        takes: ["encoding", "int64"]),
+        takes: ["encoding", "int64", "cpu"]),
     Route(
         .put, "/v1/maps/{program}/{map}/entries/{key}", "put_entry", .operate, putEntry,
         takes: change + ["mode", "encoding"], body: small),

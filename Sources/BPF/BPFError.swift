@@ -1,7 +1,7 @@
 public import Linux
 
 /// A call into the kernel or libbpf that was refused.
-public struct BPFError: Error, Sendable, CustomStringConvertible {
+public struct BPFError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The kernel's or libbpf's name of the call, `bpf_link_create`.
     public let call: String
     /// What the kernel answered.

@@ -71,3 +71,53 @@ extension Map {
         }
     }
 }
+
+/// What a batch of changes came to: so many entries from the start were done, then one was refused.
+public struct MapBatchOutcome: Sendable, Hashable {
+    public let done: Int
+    /// Why entry number `done` was not; nil where all were.
+    public let error: BPFError?
+}
+
+extension Map {
+    /// Writes entries in their order, as `update` with `any` would one by one, up to the first that
+    /// the kernel refuses; nil where the kernel or the type has no batches, and nothing was done.
+    /// - Note: Kernel 5.6. Calls `bpf_map_update_batch`.
+    public func updateBatch(keys: Span<UInt8>, values: Span<UInt8>) -> MapBatchOutcome? {
+        precondition(
+            keys.count / info.keySize == values.count / lookupBytes,
+            "\(keys.count) bytes of keys, \(values.count) of values")
+        return batch("bpf_map_update_batch", keys.count / info.keySize) { count in
+            unsafe keys.withUnsafeBufferPointer { keys in
+                unsafe values.withUnsafeBufferPointer { values in
+                    unsafe bpf_map_update_batch(
+                        descriptor.raw, keys.baseAddress, values.baseAddress, &count, nil)
+                }
+            }
+        }
+    }
+
+    /// Deletes entries in their order up to the first that is not there (`ENOENT`) or is refused.
+    public func deleteBatch(keys: Span<UInt8>) -> MapBatchOutcome? {
+        batch("bpf_map_delete_batch", keys.count / info.keySize) { count in
+            unsafe keys.withUnsafeBufferPointer { keys in
+                unsafe bpf_map_delete_batch(descriptor.raw, keys.baseAddress, &count, nil)
+            }
+        }
+    }
+
+    private func batch(
+        _ call: String, _ count: Int, _ body: (inout UInt32) -> Int32
+    ) -> MapBatchOutcome? {
+        var done = UInt32(clamping: count)
+        let result = body(&done)
+        if result >= 0 { return MapBatchOutcome(done: count, error: nil) }
+        let errno = Errno(rawValue: -result)
+        // Where the call itself is refused the kernel leaves the count as it was.
+        if Int(done) >= count {
+            if [.enotsupp, .eopnotsupp, .einval].contains(errno) { return nil }
+            done = 0
+        }
+        return MapBatchOutcome(done: Int(done), error: BPFError(call, errno))
+    }
+}

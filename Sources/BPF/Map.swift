@@ -71,6 +71,15 @@ public final class Map: Sendable {
         self.descriptor = descriptor
     }
 
+    /// The descriptor's number, for calls that take a map in a value. Lent: good as long as this
+    /// object lives.
+    public var lentDescriptor: Int32 { descriptor.raw }
+
+    /// Whether `freeze` was called; nil where the kernel (before 5.2) does not tell.
+    public var isFrozen: Bool? {
+        DescriptorKind.information(of: descriptor.raw, "frozen").map { $0 != "0" }
+    }
+
     /// Bytes from one CPU's value to the next in what a lookup gives.
     public static func perCPUStride(_ valueSize: Int) -> Int { (valueSize + 7) & ~7 }
 

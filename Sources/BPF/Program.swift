@@ -61,6 +61,9 @@ public final class Program: Sendable {
         self.descriptor = descriptor
     }
 
+    /// The descriptor's number, for prog arrays. Lent: good as long as this object lives.
+    public var lentDescriptor: Int32 { descriptor.raw }
+
     /// Asks the kernel; the counters are of this moment.
     /// - Note: Calls `bpf_prog_get_info_by_fd` once, twice where the program uses maps.
     public func info() throws(BPFError) -> ProgramInfo {

@@ -91,3 +91,54 @@ extension ValuePlan {
         return enumeration.find(UInt64(truncatingIfNeeded: value) & enumeration.mask) != nil
     }
 }
+
+extension ValuePlan {
+    /// The value itself as a member that begins at 0; its name is empty.
+    public var whole: Member {
+        let node = compiled.layout.nodes[compiled.layout.root]
+        let (kind, isSigned, enumeration) = describe(node)
+        return Member(
+            name: "", kind: kind, typeName: compiled.layout.typeName(node), offset: 0,
+            size: node.size, isSigned: isSigned, bits: nil, enumeration: enumeration)
+    }
+
+    /// The integers that a value consists of, those of nested structs and arrays among them, by
+    /// their offset in the value. `other` is a clause that names the first part which is none, or is
+    /// a bitfield or in a union: such a value has no sum.
+    public var numbers: (members: [Member], other: String?) {
+        var members: [Member] = []
+        let other = collect(compiled.layout.root, 0, &members)
+        return (members, other)
+    }
+
+    private func collect(_ index: Int, _ offset: Int, _ members: inout [Member]) -> String? {
+        let layout = compiled.layout
+        let node = layout.nodes[index]
+        switch node.shape {
+        case .integer(let isSigned):
+            guard members.count < 65_536 else { return "it has more than 65536 of them" }
+            members.append(
+                Member(
+                    name: "", kind: .integer, typeName: layout.typeName(node), offset: offset,
+                    size: node.size, isSigned: isSigned, bits: nil, enumeration: nil))
+            return nil
+        case .array(let element, let count):
+            let stride = layout.nodes[element].size
+            for place in 0..<count {
+                if let other = collect(element, offset + place * stride, &members) { return other }
+            }
+            return nil
+        case .composite(let number):
+            for field in layout.composites[number].fields {
+                if field.bits != nil || !field.choices.isEmpty {
+                    return "\"\(field.name)\" is in a union or a bitfield"
+                }
+                if let other = collect(field.node, offset + field.offset, &members) {
+                    return other
+                }
+            }
+            return nil
+        default: return "there is a \(layout.typeName(node)) in it"
+        }
+    }
+}

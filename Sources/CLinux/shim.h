@@ -47,3 +47,8 @@ enum { APIARY_F_ADD_SEALS = 1033, APIARY_SEAL_ALL = 0x0002 | 0x0004 | 0x0008 };
 static inline int apiary_prctl(int option, unsigned long argument) {
     return prctl(option, argument, 0, 0, 0);
 }
+
+/// pidfd_getfd(2): our own copy of another process's descriptor, or -1 with errno set. Linux 5.6.
+static inline int apiary_pidfd_getfd(int pidfd, int descriptor) {
+    return (int)syscall(SYS_pidfd_getfd, pidfd, descriptor, 0);
+}

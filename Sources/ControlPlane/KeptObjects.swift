@@ -55,8 +55,9 @@ extension Node {
     /// Keeps the bytes on the disk. The row comes with the program's, so that no row is without its
     /// file.
     ///
-    /// One at a time for each digest: programs of several names may come with one object, and the file
-    /// takes its place from a name made of its digest. A digest is no program's name: it has a colon.
+    /// One at a time for each digest: programs of several names may come with one object, and the
+    /// file takes its place from a name made of its digest. A digest is no program's name: it has a
+    /// colon.
     func keep(_ object: UploadedObject) throws(Problem) {
         try locks.withLock([object.digest]) { () throws(Problem) in try keepLocked(object) }
     }

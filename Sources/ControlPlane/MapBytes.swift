@@ -13,10 +13,38 @@ public enum EntryEncoding: String, Sendable, CaseIterable {
     case base64
 }
 
+/// How the values of the CPUs appear: `?cpu=`.
+public enum CPUView: String, Sendable, CaseIterable {
+    /// `"values"`, one for each possible CPU.
+    case each
+    /// `"value"`: each number the sum, or the largest, over the CPUs.
+    case sum, max
+}
+
+/// A map's key: its bytes, and how to show one whose bytes are a descriptor of ours.
+struct EntryKey {
+    var bytes: [UInt8]
+    var shown: JSONValue?
+}
+
 /// Between a map's bytes and JSON.
-struct MapBytes {
+struct MapBytes: Sendable {
     let map: LoadedMap
     let encoding: EntryEncoding
+    let cpu: CPUView
+    /// Where values are not what BTF says: maps in maps, functions, stacks, sockets.
+    let objects: MapObjects?
+    /// The numbers of a value, for sums over the CPUs.
+    let numbers: [ValuePlan.Member]
+
+    /// - Throws: `unsupported_map_operation` where `cpu` asks for sums of what are no numbers.
+    init(map: LoadedMap, style: EntryStyle, objects: MapObjects?) throws(Problem) {
+        self.map = map
+        encoding = style.encoding
+        self.objects = objects
+        cpu = map.map.info.type.isPerCPU ? style.cpu : .each
+        numbers = cpu == .each ? [] : try map.numbers(encoding: encoding, cpu: cpu)
+    }
 
     var cpus: Int { PossibleCPUs.count }
     var isPerCPU: Bool { map.map.info.type.isPerCPU }
@@ -25,21 +53,25 @@ struct MapBytes {
 
     // MARK: Reading requests
 
-    /// A key from the URL, whatever `encoding` is to show: a JSON literal, `hex:…`, `base64:…`, or text
-    /// that is no JSON, taken as a string.
-    func key(inURL text: String) throws(Problem) -> [UInt8] {
+    /// A key from the URL, whatever `encoding` is to show: a JSON literal, `hex:…`, `base64:…`, or
+    /// text that is no JSON, taken as a string.
+    func key(inURL text: String) throws(Problem) -> EntryKey {
         if text.hasPrefix("hex:") || text.hasPrefix("base64:") {
             return try key(.string(text), at: .root)
         }
         let value: JSONValue
         do { value = try JSONValue.parse(text) } catch { value = .string(text) }
-        return try MapBytes(map: map, encoding: .typed).key(value, at: .root)
+        let typed = try MapBytes(map: map, style: EntryStyle(), objects: objects)
+        return try typed.key(value, at: .root)
     }
 
-    func key(_ value: JSONValue, at pointer: JSONPointer) throws(Problem) -> [UInt8] {
+    func key(_ value: JSONValue, at pointer: JSONPointer) throws(Problem) -> EntryKey {
+        if let objects, let bytes = try objects.key(value, at: pointer) {
+            return EntryKey(bytes: bytes, shown: value)
+        }
         let bytes = try bytes(value, map.keyPlan, map.map.info.keySize, "key", pointer)
         let info = map.map.info
-        if info.type.isArray, bytes.count == 4 {
+        if map.hasIndexes, bytes.count == 4 {
             let index = bytes.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
             guard index < info.maxEntries else {
                 throw Problem(
@@ -49,7 +81,7 @@ struct MapBytes {
                         + "(0 to \(info.maxEntries - 1)).", pointer: pointer.description)
             }
         }
-        return bytes
+        return EntryKey(bytes: bytes)
     }
 
     /// The value of a document with `value`, or for a per-CPU map with `values`.
@@ -68,8 +100,7 @@ struct MapBytes {
                         : "Map \(map.name) is not per CPU: give \"value\", not \"values\".",
                     pointer: pointer.appending("value").description)
             }
-            return try bytes(
-                value, map.valuePlan, map.map.info.valueSize, "value", pointer.appending("value"))
+            return try single(value, at: pointer.appending("value"))
         }
         let place = pointer.appending("values")
         guard let values = document["values"]?.array else {
@@ -88,12 +119,17 @@ struct MapBytes {
         var all: [UInt8] = []
         all.reserveCapacity(cpus * stride)
         for (cpu, value) in values.enumerated() {
-            let bytes = try bytes(
-                value, map.valuePlan, map.map.info.valueSize, "value", place.appending(cpu))
+            let bytes = try single(value, at: place.appending(cpu))
             all += bytes
             all += [UInt8](repeating: 0, count: stride - bytes.count)
         }
         return all
+    }
+
+    /// One value, or one CPU's.
+    func single(_ value: JSONValue, at pointer: JSONPointer) throws(Problem) -> [UInt8] {
+        if let objects, let bytes = try objects.value(value, at: pointer) { return bytes }
+        return try bytes(value, map.valuePlan, map.map.info.valueSize, "value", pointer)
     }
 
     private func bytes(
@@ -151,123 +187,6 @@ struct MapBytes {
             throw Problem(
                 .invalidValue, "\"\(text.prefix(40))\" is not base64 (RFC 4648, padded).",
                 pointer: pointer.description)
-        }
-        return bytes
-    }
-
-    // MARK: Writing answers
-
-    /// Appends `{"key":…,"value":…}`, with `values` for a per-CPU map.
-    func write(key: [UInt8], value: [UInt8], to json: inout JSONWriter) {
-        json.raw("{\"key\":")
-        write(key.span, map.keyPlan, to: &json)
-        if isPerCPU {
-            json.raw(",\"values\":[")
-            for cpu in 0..<cpus {
-                if cpu > 0 { json.raw(",") }
-                let start = cpu * stride
-                write(
-                    value.span.extracting(start..<start + map.map.info.valueSize), map.valuePlan,
-                    to: &json)
-            }
-            json.raw("]}")
-        } else {
-            json.raw(",\"value\":")
-            write(value.span, map.valuePlan, to: &json)
-            json.raw("}")
-        }
-    }
-
-    private func write(_ bytes: Span<UInt8>, _ plan: ValuePlan, to json: inout JSONWriter) {
-        switch encoding {
-        case .typed: plan.render(bytes, into: &json)
-        case .hex: json.string("hex:" + Hex.encode(bytes))
-        case .base64: json.string("base64:" + Base64.encode(bytes))
-        }
-    }
-}
-
-/// Two lower-case digits a byte.
-enum Hex {
-    static func encode(_ bytes: Span<UInt8>) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        var text: [UInt8] = []
-        text.reserveCapacity(bytes.count * 2)
-        for index in bytes.indices {
-            text.append(digits[Int(bytes[index] >> 4)])
-            text.append(digits[Int(bytes[index] & 15)])
-        }
-        return String(decoding: text, as: UTF8.self)
-    }
-
-    /// nil for an odd number of digits or something that is none.
-    static func decode(_ text: Substring) -> [UInt8]? {
-        let digits = Array(text.utf8)
-        guard digits.count % 2 == 0 else { return nil }
-        var bytes: [UInt8] = []
-        for index in Swift.stride(from: 0, to: digits.count, by: 2) {
-            guard let high = value(digits[index]), let low = value(digits[index + 1]) else {
-                return nil
-            }
-            bytes.append(high << 4 | low)
-        }
-        return bytes
-    }
-
-    private static func value(_ digit: UInt8) -> UInt8? {
-        switch digit {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
-        default: nil
-        }
-    }
-}
-
-/// RFC 4648, section 4, with padding.
-public enum Base64 {
-    private static let alphabet = Array(
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-
-    static func encode(_ bytes: Span<UInt8>) -> String {
-        var text: [UInt8] = []
-        text.reserveCapacity((bytes.count + 2) / 3 * 4)
-        for start in Swift.stride(from: 0, to: bytes.count, by: 3) {
-            let count = min(3, bytes.count - start)
-            var group: UInt32 = 0
-            for index in 0..<3 {
-                group = group << 8 | (index < count ? UInt32(bytes[start + index]) : 0)
-            }
-            for index in 0..<4 {
-                let sextet = Int(group >> UInt32(18 - 6 * index)) & 63
-                text.append(index <= count ? alphabet[sextet] : UInt8(ascii: "="))
-            }
-        }
-        return String(decoding: text, as: UTF8.self)
-    }
-
-    /// nil for anything that is not exactly base64.
-    public static func decode(_ text: String) -> [UInt8]? {
-        let digits = Array(text.utf8)
-        guard digits.count % 4 == 0 else { return nil }
-        var table = [UInt8](repeating: 255, count: 256)
-        for (value, digit) in alphabet.enumerated() { table[Int(digit)] = UInt8(value) }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(digits.count / 4 * 3)
-        for start in Swift.stride(from: 0, to: digits.count, by: 4) {
-            let isLast = start + 4 == digits.count
-            let padding =
-                !isLast || digits[start + 3] != UInt8(ascii: "=")
-                ? 0 : digits[start + 2] == UInt8(ascii: "=") ? 2 : 1
-            var group: UInt32 = 0
-            for index in 0..<4 {
-                let value = index < 4 - padding ? table[Int(digits[start + index])] : 0
-                guard value != 255 else { return nil }
-                group = group << 6 | UInt32(value)
-            }
-            for index in 0..<(3 - padding) {
-                bytes.append(UInt8(truncatingIfNeeded: group >> UInt32(16 - 8 * index)))
-            }
         }
         return bytes
     }

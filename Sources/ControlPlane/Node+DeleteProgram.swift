@@ -41,14 +41,15 @@ extension Node {
         }
     }
 
-    /// The kernel frees functions and maps some milliseconds after their last descriptor is closed,
-    /// which is why nothing of the load may be held here. Somebody else may hold them for ever, by a
-    /// pin or a descriptor of his own: then it is not the daemon's to wait for.
+    /// The kernel frees functions and maps some milliseconds after their last descriptor is
+    /// closed, which is why nothing of the load may be held here. Somebody else may hold them for
+    /// ever, by a pin or a descriptor of his own: then it is not the daemon's to wait for.
     private func wait(until held: HeldIDs, of name: String) {
         let deadline = Clock.monotonicNanoseconds() + 2_000_000_000
         while !held.areGone() {
             guard Clock.monotonicNanoseconds() < deadline else {
-                log.warning("somebody else holds what was unloaded", metadata: ["program": "\(name)"])
+                log.warning(
+                    "somebody else holds what was unloaded", metadata: ["program": "\(name)"])
                 return
             }
             Clock.sleep(nanoseconds: 2_000_000)

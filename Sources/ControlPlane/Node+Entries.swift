@@ -4,25 +4,49 @@ internal import Loading
 public import Problems
 
 /// How an entry may be written (`bpf_map_update_elem`'s flags).
-public enum EntryMode: String, Sendable, CaseIterable { case any, create, update }
+public enum EntryMode: String, Sendable, CaseIterable {
+    case any, create, update
+
+    var flags: Map.UpdateMode {
+        switch self {
+        case .any: .any
+        case .create: .create
+        case .update: .update
+        }
+    }
+}
 
 /// How keys and values appear in an answer.
 public struct EntryStyle: Sendable, Hashable {
     public var encoding: EntryEncoding
     public var int64: Int64Style
+    public var cpu: CPUView
 
-    public init(encoding: EntryEncoding = .typed, int64: Int64Style = .number) {
+    public init(
+        encoding: EntryEncoding = .typed, int64: Int64Style = .number, cpu: CPUView = .each
+    ) {
         self.encoding = encoding
         self.int64 = int64
+        self.cpu = cpu
     }
 }
 
-/// A page of entries as JSON text.
-public struct EntryPage: Sendable {
-    /// `{"key":…,"value":…},…` without the brackets around.
-    public var items: [UInt8]
-    /// The cursor of the next page; nil at the end.
-    public var nextCursor: String?
+/// One entry as JSON text.
+public struct EntryText: Sendable {
+    /// `{"key":…,"value":…}`, without a newline.
+    public var json: [UInt8]
+    /// The digest of the value's bytes, for conditional changes.
+    public var tag: String
+}
+
+/// What became of an entry that was written.
+public struct EntryChange: Sendable {
+    /// The entry as it now is, without its closing brace.
+    public var entry: [UInt8]
+    public var created: Bool
+    /// Whether the bytes are others now.
+    public var changed: Bool
+    public var tag: String
 }
 
 extension Node {
@@ -43,36 +67,41 @@ extension Node {
         return MapView(loaded: loaded, revision: record.row.revision)
     }
 
-    /// One entry as JSON text. One lookup, no wait: fit for an HTTP thread.
-    /// - Throws: `not_found`; `size_mismatch`, `invalid_value` for the key.
+    func bytes(_ map: LoadedMap, _ style: EntryStyle) throws(Problem) -> MapBytes {
+        try MapBytes(map: map, style: style, objects: MapObjects(map, self))
+    }
+
+    /// One entry. One lookup, no wait: fit for an HTTP thread.
+    /// - Throws: `not_found`; `size_mismatch`, `invalid_value` for the key;
+    ///   `unsupported_map_operation`.
     public func entry(_ view: MapView, key text: String, _ style: EntryStyle) throws(Problem)
-        -> [UInt8]
+        -> EntryText
     {
-        try checkKeyed(view.loaded)
-        let bytes = MapBytes(map: view.loaded, encoding: style.encoding)
+        try view.loaded.require(.read)
+        let bytes = try bytes(view.loaded, style)
         let key = try bytes.key(inURL: text)
         let value: [UInt8]?
-        do { value = try view.loaded.map.lookup(key.span) } catch {
-            throw refused(error, view.loaded, while: "read an entry")
+        do { value = try view.loaded.map.lookup(key.bytes.span) } catch {
+            throw view.loaded.refused(error, while: "read an entry")
         }
         guard let value else { throw noEntry(view.loaded, text) }
         var json = JSONWriter(capacity: 256, int64: style.int64)
         bytes.write(key: key, value: value, to: &json)
-        json.raw("\n")
-        return json.bytes()
+        return EntryText(json: json.bytes(), tag: EntryTag.of(value.span))
     }
 
     /// Writes one entry.
-    /// - Parameter document: `{"value":…}` or `{"values":[…]}`.
-    /// - Returns: the entry as it now is, without its closing brace; whether there was none before,
-    ///   and whether the bytes are others now.
+    /// - Parameters:
+    ///   - document: `{"value":…}` or `{"values":[…]}`.
+    ///   - tags: the tags of which the entry must have one now; nil for no condition. The kernel
+    ///     cannot compare and set: another writer between the look and the change is not noticed.
     public func putEntry(
         _ view: MapView, key text: String, _ document: JSONObject, _ mode: EntryMode,
-        _ style: EntryStyle, isDryRun: Bool
-    ) throws(Problem) -> (entry: [UInt8], created: Bool, changed: Bool) {
-        try checkKeyed(view.loaded)
-        let map = view.loaded.map
-        let bytes = MapBytes(map: view.loaded, encoding: style.encoding)
+        ifMatch tags: [String]?, _ style: EntryStyle, isDryRun: Bool
+    ) throws(Problem) -> EntryChange {
+        let loaded = view.loaded
+        try loaded.require(.write)
+        let bytes = try bytes(loaded, style)
         for member in document.members where !["value", "values"].contains(member.name) {
             throw Problem(
                 .unknownMember, "An entry has \"value\" or \"values\", not \"\(member.name)\".",
@@ -80,117 +109,98 @@ extension Node {
         }
         let key = try bytes.key(inURL: text)
         let value = try bytes.value(document, at: .root)
-        do {
-            let before = try map.lookup(key.span)
-            let existed = before != nil
-            if mode == .update && !existed { throw noEntry(view.loaded, text) }
-            if mode == .create && existed { throw exists(view.loaded, text) }
-            if !isDryRun {
-                let flags: Map.UpdateMode =
-                    switch mode {
-                    case .any: .any
-                    case .create: .create
-                    case .update: .update
-                    }
-                try map.update(key.span, value.span, flags)
-            }
+        return try entryLocks.locking(loaded.map.info.id) { () throws(Problem) in
+            let before = try loaded.present(key)
+            try loaded.check(before, ifMatch: tags, text)
+            if mode == .update && before == nil && loaded.canRead { throw noEntry(loaded, text) }
+            if mode == .create && before != nil { throw exists(loaded, text) }
+            if !isDryRun { try loaded.write(key, value, mode) }
+            // What the kernel keeps of an object is not what it was given: of a descriptor the id.
+            let objects = bytes.objects.flatMap { $0.hasObjectValues ? $0 : nil }
+            let after = isDryRun || objects == nil ? nil : try loaded.present(key)
             var json = JSONWriter(capacity: 256, int64: style.int64)
-            bytes.write(key: key, value: value, to: &json)
-            return (Array(json.bytes().dropLast()), !existed, before != value)
-        } catch let error as BPFError {
-            throw refused(error, view.loaded, while: "write an entry")
-        } catch let problem as Problem {
-            throw problem
-        } catch {
-            throw Problem(.internalError, "Writing an entry: \(error).", cause: error)
+            if let objects, after == nil || !objects.isReadable {
+                objects.writeGiven(key, document["value"], bytes, &json)
+            } else {
+                bytes.write(key: key, value: after ?? value, to: &json)
+            }
+            let now = objects == nil ? value : after
+            let kept = after ?? value
+            return EntryChange(
+                entry: Array(json.bytes().dropLast()), created: before == nil && loaded.canRead,
+                changed: now == nil || before != now, tag: EntryTag.of(kept.span))
         }
     }
 
     /// - Returns: false where there was no such entry.
     public func deleteEntry(
-        _ view: MapView, key text: String, _ style: EntryStyle, isDryRun: Bool
+        _ view: MapView, key text: String, ifMatch tags: [String]?, _ style: EntryStyle,
+        isDryRun: Bool
     ) throws(Problem) -> Bool {
-        try checkKeyed(view.loaded)
-        let map = view.loaded.map
-        if map.info.type.isArray {
-            throw Problem(
-                .unsupportedMapOperation,
-                "Map \(view.name) is of type \(map.info.type.name), whose entries cannot be "
-                    + "deleted: "
-                    + "write zeros instead.")
-        }
-        let key = try MapBytes(map: view.loaded, encoding: style.encoding).key(inURL: text)
-        do {
-            if isDryRun { return try map.lookup(key.span) != nil }
-            return try map.delete(key.span)
-        } catch {
-            throw refused(error, view.loaded, while: "delete an entry")
-        }
-    }
-
-    /// At most `limit` entries after the one that `cursor` names, in the kernel's order. Entries
-    /// that are added or deleted meanwhile may be in a page or not; a deleted cursor key begins
-    /// again.
-    public func entries(
-        _ view: MapView, after cursor: String?, limit: Int, _ style: EntryStyle
-    ) throws(Problem) -> EntryPage {
-        try checkKeyed(view.loaded)
-        let map = view.loaded.map
-        let bytes = MapBytes(map: view.loaded, encoding: style.encoding)
-        var key: [UInt8]?
-        if let cursor {
-            guard let decoded = Hex.decode(cursor[...]), decoded.count == map.info.keySize else {
-                throw Problem(
-                    .invalidCursor, "\"\(cursor)\" is not a cursor of this map's entries.")
+        let loaded = view.loaded
+        try loaded.require(.delete)
+        let key = try bytes(loaded, style).key(inURL: text)
+        return try entryLocks.locking(loaded.map.info.id) { () throws(Problem) in
+            if isDryRun || tags != nil {
+                let before = try loaded.present(key)
+                try loaded.check(before, ifMatch: tags, text)
+                if isDryRun { return before != nil || !loaded.canRead }
             }
-            key = decoded
-        }
-        var json = JSONWriter(capacity: 16 << 10, int64: style.int64)
-        var count = 0
-        var last: [UInt8]?
-        do {
-            while let next = try map.nextKey(after: key) {
-                if count == limit {
-                    return EntryPage(
-                        items: json.bytes(), nextCursor: last.map { Hex.encode($0.span) })
-                }
-                key = next
-                guard let value = try map.lookup(next.span) else { continue }
-                if count > 0 { json.raw(",") }
-                bytes.write(key: next, value: value, to: &json)
-                count += 1
-                last = next
+            do throws(BPFError) { return try loaded.map.delete(key.bytes.span) } catch {
+                throw loaded.refused(error, while: "delete an entry")
             }
-        } catch {
-            throw refused(error, view.loaded, while: "read the entries")
         }
-        return EntryPage(items: json.bytes(), nextCursor: nil)
     }
 
-    private func checkKeyed(_ map: LoadedMap) throws(Problem) {
-        let info = map.map.info
-        guard info.keySize == 0 || info.type == .ringbuf else { return }
-        let place =
-            info.type == .ringbuf
-            ? ": its records are at /v1/events?program=\(map.program)&map=\(map.name)" : ""
-        throw Problem(
-            .unsupportedMapOperation,
-            "Map \(map.name) is of type \(info.type.name), which has no keyed entries\(place).")
-    }
-
-    private func noEntry(_ map: LoadedMap, _ key: String) -> Problem {
-        Problem(.notFound, "Map \(map.program)/\(map.name) has no entry \(key).")
+    func noEntry(_ map: LoadedMap, _ key: String) -> Problem {
+        Problem(.notFound, "Map \(map.path) has no entry \(key).")
     }
 
     private func exists(_ map: LoadedMap, _ key: String) -> Problem {
         Problem(
-            .alreadyExists,
-            "Map \(map.program)/\(map.name) has an entry \(key), and mode=create wants none.")
+            .alreadyExists, "Map \(map.path) has an entry \(key), and mode=create wants none.")
+    }
+}
+
+extension LoadedMap {
+    /// `program/map`, or the kernel's id where it is no program's of ours.
+    var path: String { program.isEmpty ? "\(map.info.id)" : "\(program)/\(name)" }
+
+    /// Whether the kernel gives values at all.
+    var canRead: Bool {
+        abilities.uses.contains(.read) && map.info.flags & MapFlags.writeOnly == 0
     }
 
-    private func refused(_ error: BPFError, _ map: LoadedMap, while action: String) -> Problem {
-        Problem(
-            error, map: "\(map.program)/\(map.name)", entries: map.map.info.maxEntries,
-            while: action)
+    func refused(_ error: BPFError, while action: String) -> Problem {
+        Problem(error, map: path, entries: map.info.maxEntries, while: action)
+    }
+
+    /// The value now; nil where there is none, or the kernel does not tell.
+    func present(_ key: EntryKey) throws(Problem) -> [UInt8]? {
+        guard canRead else { return nil }
+        do { return try map.lookup(key.bytes.span) } catch {
+            throw refused(error, while: "read an entry")
+        }
+    }
+
+    func write(_ key: EntryKey, _ value: [UInt8], _ mode: EntryMode) throws(Problem) {
+        do { try map.update(key.bytes.span, value.span, mode.flags) } catch {
+            throw refused(error, while: "write an entry")
+        }
+    }
+
+    /// - Throws: `precondition_failed`.
+    func check(_ value: [UInt8]?, ifMatch tags: [String]?, _ key: String) throws(Problem) {
+        guard let tags else { return }
+        guard let value else {
+            throw Problem(
+                .preconditionFailed, "Map \(path) has no entry \(key), and If-Match wants one.")
+        }
+        let tag = EntryTag.of(value.span)
+        guard tags.contains("*") || tags.contains(tag) else {
+            throw Problem(
+                .preconditionFailed,
+                "The entry \(key) of map \(path) has the tag \"\(tag)\" now.")
+        }
     }
 }

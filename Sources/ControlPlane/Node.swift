@@ -49,6 +49,8 @@ public final class Node: Sendable {
     let log: Logger
     let state = Mutex(State())
     let locks = NameLocks()
+    let entryLocks = EntryLocks()
+    let turns = Turns()
     /// The journal and the readers of events.
     public let events: EventStreams
 
@@ -72,7 +74,10 @@ public final class Node: Sendable {
     public var isReady: Bool { state.withLock { $0.isReady } }
 
     /// Ends the streams. Probes stay attached: their pins are the kernel's.
-    public func stop() { events.stop() }
+    public func stop() {
+        events.stop()
+        turns.stop()
+    }
 
     func commit(
         _ origin: ChangeOrigin, subject: String, _ body: (Transaction) throws -> Void

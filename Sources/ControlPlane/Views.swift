@@ -74,6 +74,15 @@ public struct MapView: Sendable {
     /// As C writes it; nil without BTF.
     public var keyType: String? { loaded.hasKeyType ? loaded.keyPlan.typeName : nil }
     public var valueType: String? { loaded.hasValueType ? loaded.valuePlan.typeName : nil }
+    /// Whether no client can change it any more; nil where the kernel does not tell.
+    public var isFrozen: Bool? { loaded.map.isFrozen }
+    /// What can be done with its entries, by its type and its flags.
+    public var uses: [MapUse] {
+        MapUse.allCases.filter { use in
+            do { try loaded.require(use) } catch { return false }
+            return true
+        }
+    }
     /// Bytes of kernel memory, as the kernel accounts them.
     public var memoryBytes: Int? { loaded.map.memoryBytes() }
 }

@@ -66,6 +66,21 @@ extension JSONValue {
         try body(unsafe Span(_unsafeStart: start, count: count))
     }
 
+    /// Copies the text from byte `offset` on to where somebody else sends it, as much as fits.
+    /// - Returns: how many bytes that were.
+    public borrowing func copy(from offset: Int, into output: inout OutputSpan<UInt8>) -> Int {
+        precondition(offset >= 0 && offset <= used, "byte \(offset) of \(used)")
+        let size = min(used - offset, output.freeCapacity)
+        guard size > 0 else { return 0 }
+        unsafe output.withUnsafeMutableBufferPointer { buffer, count in
+            guard let base = buffer.baseAddress else { return }
+            // SAFETY: the room was measured, and the text has that many bytes from `offset` on.
+            unsafe (base + count).update(from: start + offset, count: size)
+            count += size
+        }
+        return size
+    }
+
     /// Makes room for `size` more bytes, so that appends up to there do not allocate.
     @inlinable public mutating func reserve(_ size: Int) {
         if size > capacity &- used { grow(size) }

@@ -27,7 +27,8 @@ import Testing
         return picture
     }
 
-    @Test(.needs(.uprobe)) func `a new start finds all as it was, and it counted meanwhile`() throws {
+    @Test(.needs(.uprobe)) func `a new start finds all as it was, and it counted meanwhile`() throws
+    {
         try apiary.curl("PATCH /v1/probes/h.on_raw", json: #"{"enabled":false}"#).answers(200)
         try apiary.curl("PUT /v1/programs/v", file: "values.bpf.o").answers(201)
         try apiary.curl("PUT /v1/maps/v/many/entries/1", json: #"{"value":7}"#).answers(201)
@@ -79,7 +80,8 @@ import Testing
         }
     }
 
-    @Test(.needs(.tracepoint)) func `a link's pin that was removed meanwhile is made again`() throws {
+    @Test(.needs(.tracepoint)) func `a link's pin that was removed meanwhile is made again`() throws
+    {
         let link = try apiary.link("h.on_tracepoint")
         apiary.kill9()
         for pin in try apiary.pins {
@@ -105,7 +107,8 @@ import Testing
         let anotherBoot = "00000000-0000-0000-0000-000000000000"
         try Machine.run(
             "sqlite3", registry,
-            "UPDATE programs SET boot_id='\(anotherBoot)'; UPDATE probes SET boot_id='\(anotherBoot)';"
+            "UPDATE programs SET boot_id='\(anotherBoot)';"
+                + "UPDATE probes SET boot_id='\(anotherBoot)';"
         )
         try apiary.start()
         let after = try apiary.curl("GET /v1/programs/h").answers(

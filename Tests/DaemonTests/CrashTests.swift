@@ -4,8 +4,8 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// The daemon killed in the middle of changes: after the next start the bpffs has the pins of what is
-/// listed, and nothing else.
+/// The daemon killed in the middle of changes: after the next start the bpffs has the pins of what
+/// is listed, and nothing else.
 @Suite(.requiresRoot) struct CrashTests {
     @Test(.needs(.tracepoint)) func `20 kills in the middle of changes leave nothing half done`()
         throws

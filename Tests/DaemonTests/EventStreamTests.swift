@@ -3,8 +3,8 @@ import Linux
 import TestSupport
 import Testing
 
-/// `events.bpf.o` sends a numbered record for each getpgid(2) of one process, so that nothing can be
-/// missing, double or out of order unseen.
+/// `events.bpf.o` sends a numbered record for each getpgid(2) of one process, so that nothing can
+/// be missing, double or out of order unseen.
 @Suite(.requiresRoot, .needs(.tracepoint)) struct EventStreamTests {
     private let apiary: TestDaemon
     private let other: Workload
@@ -156,8 +156,10 @@ import Testing
     @Test func `json-seq sets each record apart`() throws {
         try other.getpgid(2)
         #expect(try Machine.waits { try numbers(lines("program=e")).count == 2 })
-        let sequence = try apiary.curl("GET /v1/events?follow=false", "Accept: application/json-seq")
-            .answers(200)
+        let sequence = try apiary.curl(
+            "GET /v1/events?follow=false", "Accept: application/json-seq"
+        )
+        .answers(200)
         #expect(sequence.mediaType == "application/json-seq")
         let records = sequence.body.split(separator: 0x1e)
         #expect(sequence.body.first == 0x1e)

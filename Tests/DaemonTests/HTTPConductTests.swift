@@ -7,7 +7,8 @@ import Testing
     @Test func `HEAD answers as GET, without the body`() throws {
         let apiary = try TestDaemon()
         try apiary.curl("PUT /v1/programs/x", file: "undeclared.bpf.o").answers(201)
-        for path in ["/v1", "/v1/programs", "/v1/programs/x", "/v1/health", "/v1/host", "/v1/maps"] {
+        for path in ["/v1", "/v1/programs", "/v1/programs/x", "/v1/health", "/v1/host", "/v1/maps"]
+        {
             let got = try apiary.curl("GET \(path)").answers(200)
             let head = try apiary.curl("HEAD \(path)").answers(200)
             #expect(head.body.isEmpty)

@@ -48,7 +48,10 @@ import Testing
             "PUT /v1/maps/v/flows/entries/{\"port\":80}", json: #"{"value":{"large":1}}"#
         ).answers(
             201,
-            #"{"key":{"address":0,"port":80},"value":{"large":1,"name":"","level":"QUIET","yes":false}}"#
+            """
+            {"key":{"address":0,"port":80},
+             "value":{"large":1,"name":"","level":"QUIET","yes":false}}
+            """
         )
         try apiary.curl("GET /v1/maps/v/flows/entries/{\"port\":80}").answers(200)
     }

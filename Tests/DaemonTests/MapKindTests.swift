@@ -38,7 +38,8 @@ import Testing
         try apiary.curl("PUT \(entry)", json: #"{"values":[\#(values)]}"#)
             .answers(201, #"{"key":18446744073709551615,"values":[\#(values)],"changed":true}"#)
         try apiary.curl("GET \(entry)").answers(200, #"{"values":[\#(values)]}"#)
-        try apiary.curl("GET \(entry)?int64=string").answers(200, #"{"key":"18446744073709551615"}"#)
+        try apiary.curl("GET \(entry)?int64=string").answers(
+            200, #"{"key":"18446744073709551615"}"#)
         let wrong = try apiary.curl("PUT \(entry)", json: #"{"values":[\#(values),{}]}"#)
             .answers(422, #"{"code":"size_mismatch","pointer":"/values"}"#)
         #expect(wrong["/detail"]?.string?.contains("\(cpus + 1)") == true)
@@ -62,7 +63,8 @@ import Testing
             try apiary.curl("GET /v1/maps/g/\(path)/entries/0").answers(
                 200, #"{"key":0,"value":{"target_pid":42,"enabled":true,"small":1,"negative":-2}}"#)
         }
-        try apiary.curl("GET /v1/maps/g/.rodata").answers(200, #"{"name":".rodata","type":"array"}"#)
+        try apiary.curl("GET /v1/maps/g/.rodata").answers(
+            200, #"{"name":".rodata","type":"array"}"#)
         try apiary.curl("GET /v1/maps/g/.bss/entries/0").answers(200, #"{"value":{"count":0}}"#)
         let frozen = try apiary.curl(
             "PUT /v1/maps/g/.rodata/entries/0", json: #"{"value":{"target_pid":43}}"#)

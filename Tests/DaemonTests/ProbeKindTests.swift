@@ -2,8 +2,8 @@ import JSON
 import TestSupport
 import Testing
 
-/// Each kind of attachment, explicit and by section name: the function runs exactly as often as what
-/// it is attached to happens, and not once more when the probe is gone.
+/// Each kind of attachment, explicit and by section name: the function runs exactly as often as
+/// what it is attached to happens, and not once more when the probe is gone.
 @Suite(.requiresRoot) struct ProbeKindTests {
     static let libc = "/lib/x86_64-linux-gnu/libc.so.6"
 
@@ -134,7 +134,8 @@ import Testing
         let digest = kept["/digest"]?.string ?? ""
         try apiary.curl(
             "PUT /v1/programs/t",
-            json: #"{"object":{"digest":"\#(digest)"},"functions":{"targets":{"count":"sys_exit"}}}"#
+            json:
+                #"{"object":{"digest":"\#(digest)"},"functions":{"targets":{"count":"sys_exit"}}}"#
         ).answers(201)
         try apiary.curl("GET /v1/programs/t/functions/count").answers(
             200, #"{"target":"sys_exit","type":"tracing"}"#)
@@ -144,7 +145,8 @@ import Testing
             .answers(201, #"{"attach":{"kind":"tp_btf"}}"#)
         try apiary.curl(
             "PUT /v1/programs/w",
-            json: #"{"object":{"digest":"\#(digest)"},"functions":{"targets":{"count":"sys_entr"}}}"#
+            json:
+                #"{"object":{"digest":"\#(digest)"},"functions":{"targets":{"count":"sys_entr"}}}"#
         ).answers(400, #"{"code":"invalid_member","pointer":"/functions/targets/count"}"#)
     }
 
@@ -158,7 +160,10 @@ import Testing
             json: #"{"value":{"thread":\#(other.processIdentifier)}}"#
         ).answers(200, #"{"changed":true}"#)
         let attach = [
-            ("on_tracepoint", #""kind":"tracepoint","category":"syscalls","name":"sys_enter_getpgid""#),
+            (
+                "on_tracepoint",
+                #""kind":"tracepoint","category":"syscalls","name":"sys_enter_getpgid""#
+            ),
             ("on_raw", #""kind":"raw_tracepoint","name":"sys_enter""#),
             ("on_typed", #""kind":"tp_btf""#),
             ("on_entry", #""kind":"uprobe","binary":"\#(Self.libc)","symbol":"getppid""#),
@@ -168,7 +173,11 @@ import Testing
             let cookie = UInt64.max - UInt64(slot)
             try apiary.curl(
                 "POST /v1/probes?int64=string",
-                json: #"{"program":"c","function":"\#(function)","attach":{\#(members),"cookie":\#(cookie)}}"#
+                json:
+                    """
+                    {"program":"c","function":"\(function)",
+                     "attach":{\(members),"cookie":\(cookie)}}
+                    """
             ).answers(201, #"{"attach":{"cookie":"\#(cookie)"}}"#)
         }
         try other.getpgid(1)

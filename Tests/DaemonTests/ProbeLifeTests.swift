@@ -86,7 +86,8 @@ import Testing
             "PUT /v1/programs/h?attach=auto&global=target_pid=\(other.processIdentifier)"
                 + "&global=number=\(Workload.getpgid)", file: "hooks.bpf.o"
         ).answers(200)
-        let links = try apiary.curl("GET /v1/probes?program=h").answers(200)["/items"]?.array?
+        let links =
+            try apiary.curl("GET /v1/probes?program=h").answers(200)["/items"]?.array?
             .compactMap { $0.at("/link/kernel_id")?.int } ?? []
         #expect(links.count == 5)
         try apiary.curl("DELETE /v1/probes?program=h").answers(204)

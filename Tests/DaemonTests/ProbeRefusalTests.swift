@@ -67,7 +67,8 @@ import Testing
             .answers(422)
         try attach(
             "on_entry",
-            #""kind":"uprobe","binary":"\#(ProbeKindTests.libc)","symbol":"getppid","pid":2147483646"#
+            #""kind":"uprobe","binary":"\#(ProbeKindTests.libc)","symbol":"getppid","#
+                + #""pid":2147483646"#
         ).answers(422, #"{"code":"target_not_found","pointer":"/attach/pid"}"#)
         try isUntouched()
     }

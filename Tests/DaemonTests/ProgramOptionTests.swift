@@ -60,7 +60,10 @@ import Testing
                 """
         ).answers(
             201,
-            #"{"labels":{"team":"infra"},"size_bytes":\#(bytes.count),"functions":[{"probes":["g.use"]}]}"#
+            """
+            {"labels":{"team":"infra"},"size_bytes":\(bytes.count),
+             "functions":[{"probes":["g.use"]}]}
+            """
         )
         #expect(try apiary.global("g", "target_pid") == 7)
         let digest = put["/digest"]?.string ?? ""

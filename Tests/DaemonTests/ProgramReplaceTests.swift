@@ -39,7 +39,8 @@ import Testing
         #expect(try apiary.pins.count == pinCount)
     }
 
-    @Test(.needs(.tracepoint)) func `a replacement that fails leaves the old one counting`() throws {
+    @Test(.needs(.tracepoint)) func `a replacement that fails leaves the old one counting`() throws
+    {
         let apiary = try TestDaemon()
         let other = try Workload()
         let query = "global=target_pid=\(other.processIdentifier)&attach=auto"

@@ -129,7 +129,8 @@ import Testing
         #expect(!FileSystem.exists("/sys/fs/bpf/apiary_test_pinned"))
     }
 
-    /// One to eight changes: a bit, a byte, or an integer of the kind that breaks counts and offsets.
+    /// One to eight changes: a bit, a byte, or an integer of the kind that breaks counts and
+    /// offsets.
     private static func damaged(_ whole: [UInt8], _ generator: inout SeededGenerator) -> [UInt8] {
         let tempting: [UInt8] = [0x00, 0x01, 0x7f, 0x80, 0xff]
         var bytes = whole

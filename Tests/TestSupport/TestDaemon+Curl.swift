@@ -14,6 +14,7 @@ extension TestDaemon {
     ///   (`counts.bpf.o`), or a path.
     /// - Parameter json: the body, sent as `application/json` unless `headers` say otherwise.
     /// - Throws: where curl got no whole answer; the text has its command and what it said.
+    @discardableResult
     public func curl(
         _ request: String, _ headers: String..., file: String? = nil, json: String? = nil,
         deadlineSeconds: Int = 60, sourceLocation: SourceLocation = #_sourceLocation

@@ -1,0 +1,55 @@
+internal import Linux
+internal import Synchronization
+
+/// Calls what wants to go on, from a thread of its own, so that an HTTP thread serves others between
+/// two pieces of something long. The thread starts with the first call and sleeps while there is none.
+final class Turns: Sendable {
+    private struct State {
+        var waiting: [@Sendable () -> Void] = []
+        var thread: NamedThread?
+        var isStopping = false
+    }
+
+    private let state = Mutex(State())
+    private let signal = Semaphore()
+
+    func later(_ wake: @escaping @Sendable () -> Void) {
+        state.withLock { state in
+            state.waiting.append(wake)
+            guard state.thread == nil, !state.isStopping else { return }
+            // Without a thread nobody would ever be called: then it is done here.
+            do { state.thread = try NamedThread("turns") { [self] in run() } } catch {}
+        }
+        signal.signal()
+        if state.withLock({ $0.thread == nil }) { callAll() }
+    }
+
+    func stop() {
+        let thread = state.withLock { state in
+            state.isStopping = true
+            return state.thread
+        }
+        signal.signal()
+        thread?.join()
+    }
+
+    private func run() {
+        while !state.withLock({ $0.isStopping }) {
+            signal.wait()
+            callAll()
+        }
+    }
+
+    private func callAll() {
+        let all = state.withLock { state in
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for wake in all { wake() }
+    }
+}
+
+extension Node {
+    /// Calls `wake` soon, from another thread.
+    public func later(_ wake: @escaping @Sendable () -> Void) { turns.later(wake) }
+}
