@@ -24,7 +24,8 @@ extension Node {
                 let near = NearMatches.find(other, among: programs)
                 throw Problem(
                     .invalidMember,
-                    "The target \(target) of \(function) is in no loaded program: there is no \(other).",
+                    "The target \(target) of \(function) is in no loaded program: there is no "
+                        + "\(other).",
                     pointer: pointer.appending(function).description,
                     hint: near.isEmpty ? nil : "Near it: " + near.joined(separator: ", ") + ".")
             }
