@@ -109,9 +109,9 @@ extension Node {
         -> ProgramOutcome
     {
         let report: LoadReport
+        let request = try request(for: change.options, pinDirectory: nil)
         do {
-            report = try configuration.loader.load(
-                change.object.file, change.options.request(pinDirectory: nil))
+            report = try configuration.loader.load(change.object.file, request)
         } catch { throw Problem(error) }
         if change.options.attach == .auto {
             for function in report.functions {
@@ -179,9 +179,9 @@ extension Node {
             throw Problem(error, while: "make \(directory)")
         }
         let report: LoadReport
+        let request = try request(for: options, pinDirectory: directory)
         do {
-            report = try configuration.loader.load(
-                object.file, options.request(pinDirectory: directory))
+            report = try configuration.loader.load(object.file, request)
         } catch { throw Problem(error) }
         do {
             return try LoadedProgram(name: name, directory: directory, report: report)

@@ -24,6 +24,9 @@ public struct LoadRequest: Sendable, Hashable {
     public var onlyFunctions: [String]?
     /// function -> attach target (fentry, fexit, fmod_ret, lsm, tp_btf, iter).
     public var targets: [String: String] = [:]
+    /// function -> path of a pinned program, in which `targets` is a function: freplace, and fentry
+    /// and fexit of a BPF program.
+    public var targetPins: [String: String] = [:]
     /// map -> max_entries.
     public var maxEntries: [String: UInt32] = [:]
     /// map -> path of a pinned map to use instead of a new one.
@@ -41,6 +44,9 @@ extension LoadRequest {
         if !globals.isEmpty { object["globals"] = .object(globals) }
         object["functions"] = onlyFunctions.map { .array($0.map { .string($0) }) }
         if !targets.isEmpty { object["targets"] = Self.object(targets) { .string($0) } }
+        if !targetPins.isEmpty {
+            object["target_pins"] = Self.object(targetPins) { .string($0) }
+        }
         if !maxEntries.isEmpty { object["max_entries"] = Self.object(maxEntries) { JSONValue($0) } }
         if !reusedMaps.isEmpty { object["reused_maps"] = Self.object(reusedMaps) { .string($0) } }
         object["verifier_log"] = .string(verifierLog.rawValue)
@@ -64,6 +70,9 @@ extension LoadRequest {
             case "targets":
                 guard let map = Self.dictionary(member.value, { $0.string }) else { return nil }
                 targets = map
+            case "target_pins":
+                guard let map = Self.dictionary(member.value, { $0.string }) else { return nil }
+                targetPins = map
             case "max_entries":
                 let map = Self.dictionary(member.value) { $0.uint64.flatMap(UInt32.init(exactly:)) }
                 guard let map else { return nil }

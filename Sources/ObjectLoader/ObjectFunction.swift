@@ -46,9 +46,16 @@ internal import Loading
         _ = unsafe bpf_program__set_autoload(program, isLoaded)
     }
 
-    /// - Returns: why the kernel has no such target, `nil` where it is set.
-    func setTarget(_ target: String) -> Errno? {
-        let result = unsafe bpf_program__set_attach_target(program, 0, target)
+    /// - Parameter pin: of the program that has the target; `nil`: the kernel.
+    /// - Returns: why there is no such target, `nil` where it is set.
+    func setTarget(_ target: String, inProgramAt pin: String?) -> Errno? {
+        var descriptor: Int32 = 0
+        if let pin {
+            // Open until the process ends: libbpf uses it at the load.
+            descriptor = unsafe bpf_obj_get(pin)
+            if descriptor < 0 { return Errno(rawValue: -descriptor) }
+        }
+        let result = unsafe bpf_program__set_attach_target(program, descriptor, target)
         return result < 0 ? Errno(rawValue: -result) : nil
     }
 

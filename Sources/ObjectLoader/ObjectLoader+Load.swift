@@ -12,7 +12,7 @@ extension ObjectLoader {
         let license = try checkHeader(of: input)
         let object = try OpenObject(input)
         let functions = try choose(request.onlyFunctions, of: object)
-        try setTargets(request.targets, of: functions)
+        try setTargets(request, of: functions)
         try MapOptions.set(request, on: object.maps)
         let types = try ObjectTypes(object)
         try Globals.set(request.globals, in: object, types)
@@ -93,10 +93,10 @@ extension ObjectLoader {
         return chosen
     }
 
-    private static func setTargets(_ targets: [String: String], of functions: [ObjectFunction])
+    private static func setTargets(_ request: LoadRequest, of functions: [ObjectFunction])
         throws(LoadFailure)
     {
-        for (name, target) in targets.sorted(by: { $0.key < $1.key }) {
+        for (name, target) in request.targets.sorted(by: { $0.key < $1.key }) {
             let pointer = JSONPointer.root.appending("targets").appending(name).description
             guard let function = functions.first(where: { $0.name == name }) else {
                 let near = NearMatches.clause(for: name, among: functions.map(\.name))
@@ -107,12 +107,15 @@ extension ObjectLoader {
                 throw LoadFailure(
                     .request,
                     "function \"\(name)\" in section \"\(function.section)\" takes no target: "
-                        + "only fentry, fexit, fmod_ret, tp_btf, lsm and iter do",
+                        + "only fentry, fexit, fmod_ret, tp_btf, lsm, iter and freplace do",
                     function: name, pointer: pointer)
             }
-            if let failure = function.setTarget(target) {
+            let pin = request.targetPins[name]
+            if let failure = function.setTarget(target, inProgramAt: pin) {
                 throw LoadFailure(
-                    .request, "the kernel's BTF has no target \"\(target)\" for \"\(name)\"",
+                    .request,
+                    "\(pin == nil ? "the kernel's BTF" : "the other program") has no target "
+                        + "\"\(target)\" for \"\(name)\"",
                     errno: failure, function: name, libbpfLog: LibbpfLog.text, pointer: pointer)
             }
         }

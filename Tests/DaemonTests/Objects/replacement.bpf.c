@@ -1,0 +1,23 @@
+// A function that can be replaced, and one to put in its place.
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+__attribute__((noinline)) int verdict(struct xdp_md *context)
+{
+    volatile int result = XDP_PASS;
+    return result;
+}
+
+SEC("?xdp")
+int on_packet(struct xdp_md *context)
+{
+    return verdict(context);
+}
+
+SEC("?freplace/verdict")
+int other_verdict(struct xdp_md *context)
+{
+    return XDP_DROP;
+}
+
+char LICENSE[] SEC("license") = "GPL";
