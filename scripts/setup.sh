@@ -19,6 +19,11 @@ required=(
     "pkg:sqlite3 libsqlite3-dev"
     "pkg:zlib zlib1g-dev"
     "file:/usr/include/linux/bpf.h linux-libc-dev"
+    # What the tests look with: the registry from outside, symbols, system calls by number.
+    "command:sqlite3 sqlite3"
+    "command:nm binutils"
+    "command:perl perl-base"
+    "command:tc iproute2"
 )
 # bpftool is a test's and the benchmarks' peer; its name is the same on Debian, not on Ubuntu.
 if [ -r /etc/os-release ] && grep -q '^ID=ubuntu' /etc/os-release; then
