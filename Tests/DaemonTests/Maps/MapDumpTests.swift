@@ -35,7 +35,8 @@ import Testing
         let path = "/v1/maps/m/big/entries"
         let some = try apiary.curl("GET \(path)?format=ndjson&where=value<30&where=key!=3")
             .answers(200).lines
-        #expect(some.dropLast().compactMap { $0["key"]?.int }.sorted() == [0, 1, 2, 4, 5, 6, 7, 8, 9])
+        let keys = some.dropLast().compactMap { $0["key"]?.int }
+        #expect(keys.sorted() == [0, 1, 2, 4, 5, 6, 7, 8, 9])
         try apiary.curl("GET \(path)?count=true&where=value<30").answers(200, #"{"count":10}"#)
         try apiary.curl("GET \(path)?count=true")
             .answers(200, #"{"count":1000,"consistent":true}"#)
@@ -98,7 +99,8 @@ import Testing
         ]
         for (index, value) in values.enumerated() {
             try apiary.curl(
-                "PUT /v1/maps/m/hash/entries/\(4_294_967_295 - index)", json: #"{"value":\#(value)}"#
+                "PUT /v1/maps/m/hash/entries/\(4_294_967_295 - index)",
+                json: #"{"value":\#(value)}"#
             ).answers(201)
         }
         let id = try #require(try apiary.curl("GET /v1/maps/m/hash")["/kernel_id"]?.int)

@@ -48,7 +48,7 @@ import Testing
             .answers(400, problem: .invalidMember)
     }
 
-    @Test func `queues and stacks are pushed, peeked at and popped; a full one says how full`() throws {
+    @Test func `queues and stacks are pushed, peeked at and popped; a full one says so`() throws {
         let apiary = try mapsDaemon()
         for value in 1...3 {
             try apiary.curl("POST /v1/maps/m/queue/push", json: #"{"value":\#(value)}"#)
