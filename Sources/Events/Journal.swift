@@ -19,6 +19,8 @@ final class Journal: Sendable {
         var nextNumber: UInt64 = 1
     }
     private let table: Mutex<Table>
+    /// One stream is made at a time: its number must be written before it is used.
+    private let making = Mutex(())
 
     init(_ directory: String, _ limits: JournalLimits) throws(JournalError) {
         self.directory = directory
@@ -44,7 +46,8 @@ final class Journal: Sendable {
 
     private static func identity(_ directory: String) throws(Errno) -> UInt64 {
         let path = directory + "/journal-id"
-        if let text = FileSystem.text(path), let id = UInt64(text, radix: 16), text.utf8.count == 16 {
+        if let text = FileSystem.text(path), let id = UInt64(text, radix: 16), text.utf8.count == 16
+        {
             return id
         }
         let id = UInt64.random(in: 1...UInt64.max)
@@ -67,6 +70,10 @@ final class Journal: Sendable {
 
     /// The stream of this name, made where there is none.
     func stream(_ key: StreamKey) throws(JournalError) -> EventStream {
+        try making.withLock { _ throws(JournalError) in try madeStream(key) }
+    }
+
+    private func madeStream(_ key: StreamKey) throws(JournalError) -> EventStream {
         if let stream = table.withLock({ $0.streams[key] }) { return stream }
         guard !key.program.utf8.contains(where: { $0 < 32 }),
             !key.map.utf8.contains(where: { $0 < 32 })
@@ -132,12 +139,11 @@ extension Journal {
         var next: UInt64?
         for stream in streams {
             while let expiry = stream.expiry(age) {
-                if expiry <= now {
-                    stream.evictOldest()
-                } else {
+                guard expiry <= now else {
                     next = min(next ?? .max, expiry)
                     break
                 }
+                stream.evictOldest()
             }
         }
         return next

@@ -61,7 +61,9 @@ enum Recovery {
             if entry.isGap {
                 let gap = segment.gap(at: offset)
                 lost = gap.lost
-                if entry.flags & EntryHeader.journalGap == 0 { state.mark.lostCounter = gap.counter }
+                if entry.flags & EntryHeader.journalGap == 0 {
+                    state.mark.lostCounter = gap.counter
+                }
             }
             state.end.count(entry, lost: lost)
             state.mark.position = entry.position

@@ -116,7 +116,7 @@ final class Rendering: Sendable {
         }
         // A quiet stream's reader gets a small one.
         let bytes = backlog < 32 ? Chunk.smallTextBytes : Chunk.textBytes
-        // A reader alone has no use for what it has read: the same memory again, still in the cache.
+        // A reader alone has no use for what it has read: the same memory, still in the cache.
         if readers == 1, isRetained, state.reuseLast(segment, sequence, bytes) {
             return state.chunks[0]
         }

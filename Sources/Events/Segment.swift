@@ -115,7 +115,8 @@ final class Segment: @unchecked Sendable {
         // SAFETY: a gap's entry has 16 bytes, checked with it.
         return unsafe (
             base.load(fromByteOffset: place, as: UInt64.self),
-            base.load(fromByteOffset: place + 8, as: UInt64.self))
+            base.load(fromByteOffset: place + 8, as: UInt64.self)
+        )
     }
 
     func unlink() throws(Errno) { try FileSystem.unlink(path) }

@@ -4,8 +4,10 @@ import Testing
 
 struct CursorTests {
     @Test func `a cursor reads back as it was written`() {
-        let cursor = Cursor(
-            journal: 0xab, places: [.init(stream: 2, sequence: 0), .init(stream: 10, sequence: .max)])
+        let places = [
+            Cursor.Place(stream: 2, sequence: 0), Cursor.Place(stream: 10, sequence: .max),
+        ]
+        let cursor = Cursor(journal: 0xab, places: places)
         let text = String(decoding: cursor.text, as: UTF8.self)
         #expect(text == "00000000000000ab.2-0.10-18446744073709551615")
         #expect(Cursor(parsing: text) == cursor)

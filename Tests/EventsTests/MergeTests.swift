@@ -66,7 +66,6 @@ struct MergeTests {
     }
 }
 
-
 /// SplitMix64 (Steele, Lea, Flood): the same numbers in every run.
 struct Seeded: RandomNumberGenerator {
     private var state: UInt64

@@ -62,7 +62,8 @@ struct SubscriptionTests {
             }
             let rest = try client.lines()
             #expect(rest.first?.cursor == line.cursor)
-            #expect(rest.filter { $0.kind == "event" }.map(\.sequence) == (line.sequence..<20).map { $0 + 1 })
+            let events = rest.filter { $0.kind == "event" }
+            #expect(events.map(\.sequence) == (line.sequence..<20).map { $0 + 1 })
             #expect(rest.last?.reason == "complete")
         }
     }
@@ -72,7 +73,7 @@ struct SubscriptionTests {
         ring.put(1)
         let cursor = try #require(try streams.client().lines(2).last).cursor
         let other = String(cursor.reversed().drop { $0 != "." }.reversed())
-        for text in ["", "x", "1" + cursor.dropFirst() , other + "1-2", other + "2-1", cursor + "0"]
+        for text in ["", "x", "1" + cursor.dropFirst(), other + "1-2", other + "2-1", cursor + "0"]
         where text != cursor {
             #expect(throws: SubscribeError.self, "\(text)") {
                 try streams.client { $0.since = .cursor(text) }

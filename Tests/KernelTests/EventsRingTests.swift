@@ -80,7 +80,8 @@ import Testing
             lives += 1
         }
         producer.join()
-        #expect(isDone.load(ordering: .acquiring))
+        let isProduced = isDone.load(ordering: .acquiring)
+        #expect(isProduced)
         #expect(lives > 3)
         let last = try EventStreams(directory: directory, limits: JournalLimits())
         defer { last.stop() }
