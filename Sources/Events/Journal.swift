@@ -19,6 +19,8 @@ final class Journal: Sendable {
         var nextNumber: UInt64 = 1
     }
     private let table: Mutex<Table>
+    /// One stream is made at a time: its number must be written before it is used.
+    private let making = Mutex(())
 
     init(_ directory: String, _ limits: JournalLimits) throws(JournalError) {
         self.directory = directory
@@ -66,6 +68,10 @@ final class Journal: Sendable {
 
     /// The stream of this name, made where there is none.
     func stream(_ key: StreamKey) throws(JournalError) -> EventStream {
+        try making.withLock { _ throws(JournalError) in try madeStream(key) }
+    }
+
+    private func madeStream(_ key: StreamKey) throws(JournalError) -> EventStream {
         if let stream = table.withLock({ $0.streams[key] }) { return stream }
         guard !key.program.utf8.contains(where: { $0 < 32 }),
             !key.map.utf8.contains(where: { $0 < 32 })

@@ -51,7 +51,7 @@ extension StreamFormat {
     var lineEnd: StaticString { self == .sse ? "}\n\n" : "}\n" }
 }
 
-/// Makes the lines of events: `{"kind":"event","cursor":"…","seq":7,"time":"…",…,"data":…}`.
+/// Makes the lines of events: `{"kind":"event","cursor":"…","seq":7,"time":"…", … ,"data": … }`.
 ///
 /// All of a line that comes before its data stays where it is and only the digits that changed are
 /// put anew: from one line to the next mostly the last digit of the number.

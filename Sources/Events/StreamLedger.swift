@@ -31,6 +31,8 @@ public struct StreamLedger: Sendable {
     public let lostInKernel: UInt64?
     /// Records for which the journal found no room.
     public let lostInJournal: UInt64
+    /// Every record has a number, also those lost in the kernel or the journal once the loss is
+    /// told: a gap of `n` takes `n` numbers, so numbers jump by gaps, filters and invalid records.
     public let oldestSequence: UInt64
     public let nextSequence: UInt64
     /// Bytes of the segments.
