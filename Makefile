@@ -26,7 +26,7 @@ lint:
 
 check: lint ## the inner loop: lint, debug build, unit, tidy and contract tests; no root
 	swift build $(swift_flags) --build-tests
-	@scripts/test.sh --skip-build $(swift_flags) --skip KernelTests --skip FaultTests
+	@scripts/test.sh --skip-build $(swift_flags) --skip KernelTests --skip DaemonTests
 
 test: setup bpf ## everything that this kernel can show; run it as root
 	swift build $(swift_flags) --build-tests
