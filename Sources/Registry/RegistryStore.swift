@@ -102,7 +102,7 @@ public final class RegistryStore: Sendable {
 
     /// One transaction that is in the write-ahead log, and on the disk with the next synchronized
     /// one.
-    private func writeUnsynchronized(_ body: (Transaction) throws -> Void) throws(RegistryError) {
+    func writeUnsynchronized(_ body: (Transaction) throws -> Void) throws(RegistryError) {
         do {
             try queue.writeWithoutTransaction { database in
                 try database.execute(sql: "PRAGMA synchronous = NORMAL")
@@ -149,6 +149,7 @@ public final class RegistryStore: Sendable {
 /// order, and never edited after a release.
 enum Migrations {
     static let all: [(name: String, sql: String)] = [
-        ("v0001_initial", Asset.initialMigration.text)
+        ("v0001_initial", Asset.initialMigration.text),
+        ("v0003_apply", Asset.applyMigration.text),
     ]
 }
