@@ -1,7 +1,8 @@
 internal import ArgumentParser
 
-/// One setting: a row of the table in `Settings.swift`. Its key is also its name in the environment,
-/// `APIARY_` and the key in capitals, and on the command line, `--set key=value`.
+/// One setting: a row of the table in `Settings.swift`. Its key is also its name elsewhere: in the
+/// environment
+/// `APIARY_` and the key in capitals, on the command line `--set key=value`.
 struct Setting: Sendable {
     /// What values it takes. Empty text is no value, where the default is empty too.
     enum Kind: Sendable {
