@@ -57,7 +57,8 @@ static inline int apiary_pidfd_getfd(int pidfd, int descriptor) {
 /// A file system without a device, mounted nowhere: a descriptor of its root, or -1 with errno set.
 /// fsopen(2), fsconfig(2), fsmount(2): Linux 5.2, CAP_SYS_ADMIN.
 static inline int apiary_detached_mount(const char *type) {
-    enum { CLOSE_ON_EXEC = 1, CREATE = 6 };  // FSOPEN_CLOEXEC, FSMOUNT_CLOEXEC, FSCONFIG_CMD_CREATE
+    // FSOPEN_CLOEXEC, FSMOUNT_CLOEXEC; FSCONFIG_CMD_CREATE
+    enum { CLOSE_ON_EXEC = 1, CREATE = 6 };
     int context = (int)syscall(SYS_fsopen, type, CLOSE_ON_EXEC);
     if (context < 0) return -1;
     int root = (int)syscall(SYS_fsconfig, context, CREATE, (void *)0, (void *)0, 0);
