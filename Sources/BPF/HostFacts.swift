@@ -6,8 +6,8 @@ public struct HostFacts: Sendable {
     public let kernelRelease: String
     /// /sys/kernel/btf/vmlinux is there.
     public let hasBTF: Bool
-    /// `none`, `integrity`, `confidentiality`; nil where the kernel has no lockdown, or securityfs is
-    /// not mounted and cannot be looked into without.
+    /// `none`, `integrity`, `confidentiality`; nil where the kernel has no lockdown, or where
+    /// securityfs is not mounted and cannot be looked into without.
     public let lockdown: String?
     /// The active security modules, `["capability", "bpf"]`; empty where securityfs cannot be read.
     public let securityModules: [String]

@@ -64,8 +64,8 @@ final class Watch: Sendable {
         self.thread.withLock { $0 = thread }
     }
 
-    /// The second that it is. Read anew each time: this thread sleeps while nobody is connected, and
-    /// a time that it kept would be the one of the last connection.
+    /// The second that it is. Read anew each time: this thread sleeps while nobody is connected,
+    /// and a time that it kept would be the one of the last connection.
     var second: UInt64 { Clock.coarseMonotonicSeconds() }
 
     func add(_ connection: Connection) {
