@@ -130,7 +130,7 @@ let routes: [Route] = [
     Route(.get, "/v1/objects/{digest}", "get_object", .read, getObject, .worker, takes: ["int64"]),
     Route(
         .put, "/v1/objects/{digest}", "put_object", .admin, putObject, .worker, takes: change,
-        body: .object(limit: 32 << 20, jsonLimit: 0)),
+        body: .object(limit: 32 << 20, jsonLimit: nil)),
     Route(
         .delete, "/v1/objects/{digest}", "delete_object", .admin, deleteObject, .worker,
         takes: remove),

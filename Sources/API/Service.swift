@@ -152,7 +152,7 @@ public struct Service: Application {
             return (.memory, limit)
         case .object(let limit, let jsonLimit):
             switch type {
-            case "application/json" where jsonLimit > 0: return (.memory, jsonLimit)
+            case "application/json" where jsonLimit != nil: return (.memory, jsonLimit ?? 0)
             case nil, "application/octet-stream", "application/x-elf", "application/x-object":
                 return (.file, limit)
             case "application/x-www-form-urlencoded" where isLocal(head.peer):
@@ -162,7 +162,7 @@ public struct Service: Application {
                     .unsupportedMediaType,
                     "Content-Type \(other) is not taken: send the ELF as "
                         + "application/octet-stream"
-                        + (jsonLimit > 0 ? ", or application/json." : "."))
+                        + (jsonLimit != nil ? ", or application/json." : "."))
             }
         }
     }
