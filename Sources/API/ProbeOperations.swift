@@ -118,6 +118,7 @@ private func document(of probe: ProbeView) -> JSONObject {
     document["attach"] = .object(probe.attach.json)
     document["enabled"] = .bool(probe.row.enabled)
     document["labels"] = labelsDocument(probe.row.labels)
+    document["owner"] = JSONValue(probe.owner)
     document["state"] = .string(probe.state.rawValue)
     document["problem"] = probe.problem.map { .object($0.document(requestID: nil)) }
     document["link"] = link(of: probe)

@@ -11,7 +11,11 @@ extension Node {
     public func reconcile() throws(Problem) {
         do {
             let revision = try registry.revision()
-            state.withLock { $0.revision = revision }
+            let owners = Owners(try registry.owners())
+            state.withLock { state in
+                state.revision = revision
+                state.owners = owners
+            }
             try undoIntents()
             try sweepObjects()
             let probes = try registry.probes()
@@ -19,6 +23,8 @@ extension Node {
                 bringBack(row, probes.filter { $0.program == row.name })
             }
             finishDeletes(of: probes)
+            let written = try registry.entryUndo()
+            if !written.isEmpty { undoEntries(written) }
             removeStrays()
         } catch {
             throw Problem(error, while: "read the registry")

@@ -149,6 +149,7 @@ public final class RegistryStore: Sendable {
 /// order, and never edited after a release.
 enum Migrations {
     static let all: [(name: String, sql: String)] = [
-        ("v0001_initial", Asset.initialMigration.text)
+        ("v0001_initial", Asset.initialMigration.text),
+        ("v0003_apply", Asset.applyMigration.text),
     ]
 }
