@@ -6,6 +6,14 @@ internal import Linux
 internal import Loading
 internal import Logging
 internal import Problems
+internal import Registry
+
+/// Why the daemon does not start, for the person who starts it. The exit status is 1.
+struct StartRefusal: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
 
 /// Puts the rooms together, and takes them apart again when a signal says so.
 struct Daemon {
@@ -19,14 +27,11 @@ struct Daemon {
     func run() throws {
         Signal.takeOver()
         let descriptors = ProcessLimits.raise()
-        let locks = try prepareDirectories()
+        var locks = try prepareDirectories()
         try prepareMounts()
-        let node = try Node(
-            NodeConfiguration(
-                stateDirectory: configuration.stateDirectory,
-                journalDirectory: configuration.journalDirectory,
-                bpffsDirectory: configuration.bpffsDirectory,
-                loader: Loader(executable: configuration.loader)), log: log)
+        locks.append(
+            try lock(configuration.bpffsDirectory, FileLock.init(directory:)))
+        let node = try makeNode()
         let service = Service(
             node: node, version: apiaryVersion, isUnprotected: configuration.isUnprotected,
             ownUserID: ProcessLimits.userID, log: log)
@@ -69,13 +74,48 @@ struct Daemon {
             throw ValidationError("Cannot make the runtime or the state directory: \(error).")
         }
         return [
-            try lock(configuration.runtimeDirectory), try lock(configuration.stateDirectory),
+            try lock(configuration.runtimeDirectory) { path throws(Errno) in
+                try FileLock(path + "/lock")
+            },
+            try lock(configuration.stateDirectory) { path throws(Errno) in
+                try FileLock(path + "/lock")
+            },
         ]
     }
 
-    private func lock(_ directory: String) throws -> FileLock {
+    private func makeNode() throws -> Node {
+        do {
+            return try Node(
+                NodeConfiguration(
+                    stateDirectory: configuration.stateDirectory,
+                    journalDirectory: configuration.journalDirectory,
+                    bpffsDirectory: configuration.bpffsDirectory,
+                    loader: Loader(executable: configuration.loader)), log: log)
+        } catch let error as RegistryError {
+            let path = configuration.stateDirectory + "/registry.sqlite"
+            let advice =
+                switch error.kind {
+                case .corrupt:
+                    "It is left as it is, and probes stay attached. Restore it from a backup, or "
+                        + "move it away to start with nothing registered."
+                case .newer: "It is left as it is."
+                case .full: "Make room on that disk: a start needs some."
+                case .readOnly: "The daemon must be able to write there."
+                case .io, .older, .busy, .other: "Nothing was changed."
+                }
+            throw StartRefusal("\(path) cannot be used: \(error.reason). \(advice)")
+        } catch let error as Errno {
+            throw StartRefusal(
+                "\(configuration.stateDirectory) or \(configuration.journalDirectory) cannot be "
+                    + "used: \(error).")
+        }
+    }
+
+    private func lock(_ directory: String, _ take: (String) throws(Errno) -> FileLock) throws
+        -> FileLock
+    {
         do throws(Errno) {
-            return try FileLock(directory + "/lock")
+            return try take(directory)
         } catch {
             throw ValidationError(
                 error == .eagain
@@ -98,26 +138,14 @@ struct Daemon {
                 "tracefs is not mounted and cannot be: tracepoints will be refused: \(error)")
         }
         do {
-            let directory = configuration.bpffsDirectory
-            if try !isInBPF(directory) {
-                let place = directory.hasPrefix("/sys/fs/bpf/") ? "/sys/fs/bpf" : directory
-                if place == directory { try FileSystem.makeDirectories(directory) }
-                try FileSystem.mount("bpf", at: place)
+            if let place = try BPFFileSystem.ensure(configuration.bpffsDirectory) {
                 log.notice("mounted a bpffs on \(place)")
             }
-            try FileSystem.makeDirectories(directory, mode: 0o700)
         } catch {
             throw ValidationError(
                 "\(configuration.bpffsDirectory) is in no bpffs and none can be mounted there: "
                     + "\(error)."
             )
         }
-    }
-
-    private func isInBPF(_ directory: String) throws(Errno) -> Bool {
-        var path = directory
-        while !FileSystem.exists(path) { path = FileSystem.parent(of: path) }
-        if case .bpf = try FileSystem.volume(path) { return true }
-        return false
     }
 }
