@@ -18,6 +18,7 @@ extension Node {
             // As the crash left it, before anything is undone.
             let own = OwnFunctions(configuration.bpffsDirectory)
             try undoIntents(registered.intents, own)
+            try sweepObjects()
             var changed: Set<String> = []
             for row in dependenciesFirst(registered.programs) {
                 if row.state == .deleting {

@@ -27,23 +27,24 @@ struct Daemon {
     func run() throws {
         Signal.takeOver()
         let descriptors = ProcessLimits.raise()
+        for name in configuration.unknownVariables { log.warning("\(name) is not a setting") }
         var locks = try prepareDirectories()
         try prepareMounts()
         locks.append(
-            try lock(configuration.bpffsDirectory, FileLock.init(directory:)))
+            try lock(configuration.text("bpffs"), FileLock.init(directory:)))
         let node = try makeNode()
         let service = Service(
-            node: node, version: apiaryVersion, isUnprotected: configuration.isUnprotected,
+            node: node, version: apiaryVersion, isUnprotected: configuration.flag("unprotected"),
             ownUserID: ProcessLimits.userID, log: log)
         var limits = ServerLimits()
         // Half of the descriptors are for maps, links and rings.
         limits.connections = min(limits.connections, max(64, descriptors / 2))
         let server = try Server(
-            [.unix(path: configuration.socket, mode: 0o660)] + configuration.listen,
+            [.unix(path: configuration.text("socket"), mode: 0o660)] + configuration.listeners,
             limits: limits, application: service, log: { [log] in log.warning("\($0)") })
         log.notice(
             "listening",
-            metadata: ["socket": "\(configuration.socket)", "version": "\(apiaryVersion)"])
+            metadata: ["socket": "\(configuration.text("socket"))", "version": "\(apiaryVersion)"])
         do { try node.reconcile() } catch {
             log.critical("the registry and the kernel cannot be brought together: \(error.detail)")
             throw ExitCode(1)
@@ -68,16 +69,16 @@ struct Daemon {
     /// - Returns: the locks that keep a second daemon out, to be held until the end.
     private func prepareDirectories() throws -> [FileLock] {
         do {
-            try FileSystem.makeDirectories(configuration.runtimeDirectory, mode: 0o750)
-            try FileSystem.makeDirectories(configuration.stateDirectory, mode: 0o700)
+            try FileSystem.makeDirectories(configuration.text("runtime_dir"), mode: 0o750)
+            try FileSystem.makeDirectories(configuration.text("state_dir"), mode: 0o700)
         } catch {
             throw ValidationError("Cannot make the runtime or the state directory: \(error).")
         }
         return [
-            try lock(configuration.runtimeDirectory) { path throws(Errno) in
+            try lock(configuration.text("runtime_dir")) { path throws(Errno) in
                 try FileLock(path + "/lock")
             },
-            try lock(configuration.stateDirectory) { path throws(Errno) in
+            try lock(configuration.text("state_dir")) { path throws(Errno) in
                 try FileLock(path + "/lock")
             },
         ]
@@ -87,12 +88,12 @@ struct Daemon {
         do {
             return try Node(
                 NodeConfiguration(
-                    stateDirectory: configuration.stateDirectory,
-                    journalDirectory: configuration.journalDirectory,
-                    bpffsDirectory: configuration.bpffsDirectory,
-                    loader: Loader(executable: configuration.loader)), log: log)
+                    stateDirectory: configuration.text("state_dir"),
+                    journalDirectory: configuration.text("journal_dir"),
+                    bpffsDirectory: configuration.text("bpffs"),
+                    loader: Loader(executable: configuration.text("loader"))), log: log)
         } catch let error as RegistryError {
-            let path = configuration.stateDirectory + "/registry.sqlite"
+            let path = configuration.text("state_dir") + "/registry.sqlite"
             let advice =
                 switch error.kind {
                 case .corrupt:
@@ -106,7 +107,7 @@ struct Daemon {
             throw StartRefusal("\(path) cannot be used: \(error.reason). \(advice)")
         } catch let error as Errno {
             throw StartRefusal(
-                "\(configuration.stateDirectory) or \(configuration.journalDirectory) cannot be "
+                "\(configuration.text("state_dir")) or \(configuration.text("journal_dir")) cannot be "
                     + "used: \(error).")
         }
     }
@@ -138,12 +139,12 @@ struct Daemon {
                 "tracefs is not mounted and cannot be: tracepoints will be refused: \(error)")
         }
         do {
-            if let place = try BPFFileSystem.ensure(configuration.bpffsDirectory) {
+            if let place = try BPFFileSystem.ensure(configuration.text("bpffs")) {
                 log.notice("mounted a bpffs on \(place)")
             }
         } catch {
             throw ValidationError(
-                "\(configuration.bpffsDirectory) is in no bpffs and none can be mounted there: "
+                "\(configuration.text("bpffs")) is in no bpffs and none can be mounted there: "
                     + "\(error)."
             )
         }

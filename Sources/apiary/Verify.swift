@@ -25,10 +25,10 @@ struct Verify: ParsableCommand {
         let found: Verification
         do {
             found = try Verification.run(
-                stateDirectory: configuration.stateDirectory,
-                bpffsDirectory: configuration.bpffsDirectory)
+                stateDirectory: configuration.text("state_dir"),
+                bpffsDirectory: configuration.text("bpffs"))
         } catch let error as RegistryError {
-            print("error: \(configuration.stateDirectory)/registry.sqlite: \(error.reason)")
+            print("error: \(configuration.text("state_dir"))/registry.sqlite: \(error.reason)")
             throw ExitCode(2)
         } catch {
             print("error: \(error)")
