@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// inotify(7): tells that names came or went in directories, without looking at them every so often.
+/// inotify(7): tells that names came or went in directories, without looking every so often.
 public final class DirectoryWatch: Sendable {
     private let descriptor: FileDescriptor
 

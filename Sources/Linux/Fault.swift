@@ -3,7 +3,8 @@
     internal import Synchronization
 #endif
 
-/// A place in the course of a change or of a start where a test may end the daemon as a crash would.
+/// A place in the course of a change or of a start where a test may end the daemon, as a crash
+/// would.
 public enum FaultPoint: String, Sendable, Hashable, CaseIterable {
     /// The intent is in the registry, nothing is in the kernel.
     case afterIntent = "after-intent"

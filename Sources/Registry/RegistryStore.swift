@@ -37,7 +37,8 @@ public final class RegistryStore: Sendable {
     }
 
     /// Opens a registry for reading alone; a daemon may be at work with it.
-    /// - Throws: `older` where a daemon of this release has not opened it yet; else as `init(path:)`.
+    /// - Throws: `older` where a daemon of this release has not opened it yet; else as
+    ///   `init(path:)`.
     public init(reading path: String) throws(RegistryError) {
         do {
             var configuration = Configuration()

@@ -1,7 +1,7 @@
 /// What a registration should be, as the registry says. What it is, the kernel says.
 public enum RowState: String, Sendable, Hashable { case active, deleting, failed }
 
-/// What a probe does when its target is gone: it stays `failed`, or comes back when the target does.
+/// What a probe does when its target is gone: it stays `failed`, or comes back with the target.
 public enum WhenGone: String, Sendable, Hashable, CaseIterable { case fail, wait }
 
 /// A program as registered. The documents are JSON texts that the registry does not look into.

@@ -106,9 +106,10 @@ struct Daemon {
                 }
             throw StartRefusal("\(path) cannot be used: \(error.reason). \(advice)")
         } catch let error as Errno {
-            throw StartRefusal(
-                "\(configuration.text("state_dir")) or \(configuration.text("journal_dir")) cannot be "
-                    + "used: \(error).")
+            let (state, journal) = (
+                configuration.text("state_dir"), configuration.text("journal_dir")
+            )
+            throw StartRefusal("\(state) or \(journal) cannot be used: \(error).")
         }
     }
 

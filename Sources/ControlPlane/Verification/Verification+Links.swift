@@ -60,6 +60,7 @@ extension Verification {
                 checkFilter(path, wanted, subject)
                 continue
             }
+            // What does not open is no link of ours.
             guard let link = try? Link(pinned: path), let info = try? link.info() else {
                 // Before 5.15 there is nothing to pin of a perf event.
                 let isPinless = row.linkIDs.isEmpty && document.kind.linkTypeName == "perf_event"
@@ -89,6 +90,7 @@ extension Verification {
     }
 
     private mutating func checkFilter(_ path: String, _ wanted: UInt32, _ subject: String) {
+        // What cannot be read names nothing.
         guard let text = try? FileSystem.resolve(path), let held = HeldFilter(text: text) else {
             add(.wrong, subject, "\(path) names no filter")
             return

@@ -103,6 +103,7 @@ public struct Verification: Sendable {
             add(.unfinished, subject, "was loaded in another boot and is not loaded again yet")
             return
         }
+        // A report that is no JSON is none.
         guard let report = (try? JSONReport(row.report))?.report else {
             add(.wrong, subject, "the row's report cannot be read")
             return
