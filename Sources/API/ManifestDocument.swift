@@ -54,28 +54,21 @@ struct ManifestDocument {
 
     private func program(_ document: JSONObject) throws(Problem) -> Manifest.Program {
         var options = document
-        guard let value = options["name"] else {
-            throw Problem(
-                .invalidMember, "The member \"name\" is missing.", pointer: "/name")
-        }
-        guard let name = value.string else {
-            throw Problem(.invalidMember, "name must be a string.", pointer: "/name")
+        guard let name = try document.text("name") else {
+            throw Problem(.invalidMember, "The member \"name\" is missing.", pointer: "/name")
         }
         options["name"] = nil
         let (object, read) = try ProgramRequest.read(options, node, .some(objectsDirectory))
         return Manifest.Program(name: name, object: object, options: read)
     }
 
-    private func probe(_ document: JSONObject) throws(Problem) -> Manifest.Probe {
-        let fields = try Fields(
-            document, known: ["id", "program", "function", "attach", "enabled", "labels"])
-        let program = try fields.requiredString("program")
-        let function = try fields.requiredString("function")
-        return Manifest.Probe(
-            id: try fields.string("id") ?? program + "." + function, program: program,
-            function: function, attach: try fields.object("attach") ?? JSONObject(),
-            isEnabled: try fields.bool("enabled") ?? true,
-            labels: try fields.labels("labels") ?? [:])
+    private func probe(_ document: JSONObject) throws(Problem) -> ProbeChange {
+        var rest = document
+        rest["id"] = nil
+        var change = try probeChange(
+            rest, id: try document.text("id"), conditions: Conditions(), isDryRun: false)
+        change.id = change.id ?? change.program + "." + change.function
+        return change
     }
 
     private func contents(_ document: JSONObject) throws(Problem) -> Manifest.Contents {
@@ -89,6 +82,17 @@ struct ManifestDocument {
             program: String(name[..<slash]), map: String(name[name.index(after: slash)...]),
             entries: try fields.objects("entries", limit: Manifest.entryLimit).map(\.object),
             isExact: try fields.bool("exact") ?? false)
+    }
+}
+
+extension JSONObject {
+    /// A text that stands beside members that somebody else reads.
+    fileprivate func text(_ name: String) throws(Problem) -> String? {
+        guard let value = self[name] else { return nil }
+        guard let text = value.string else {
+            throw Problem(.invalidMember, "\(name) must be a string.", pointer: "/\(name)")
+        }
+        return text
     }
 }
 

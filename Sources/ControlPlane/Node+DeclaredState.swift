@@ -75,6 +75,7 @@ extension Node {
         document["attach"] = .object(record.attach.json)
         document["enabled"] = .bool(record.row.enabled)
         document["labels"] = labels(record.row.labels)
+        document["when_gone"] = .string(record.row.whenGone.rawValue)
         return document
     }
 

@@ -65,8 +65,8 @@ public struct ProbeView: Sendable {
     public let owner: String?
 
     public var state: State {
-        if link != nil { return .attached }
-        return row.enabled ? .failed : .disabled
+        guard row.enabled else { return .disabled }
+        return link != nil && row.state == .active ? .attached : .failed
     }
 }
 

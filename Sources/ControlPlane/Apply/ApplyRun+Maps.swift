@@ -1,5 +1,6 @@
 internal import BPF
 internal import JSON
+internal import Linux
 internal import Loading
 internal import Problems
 internal import Registry
@@ -212,6 +213,7 @@ extension ApplyRun {
                 try map.remove(key)
             }
             bytes.objects?.release()
+            fault(.afterEntry)
         }
     }
 

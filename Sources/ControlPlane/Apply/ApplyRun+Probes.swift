@@ -8,7 +8,7 @@ extension ApplyRun {
     /// Takes to the new loads what is attached to the old ones and the manifest does not speak of;
     /// attaches what `attach: auto` wants attached.
     func moveOthers() throws(Problem) {
-        let spokenOf = Set(manifest.probes.map(\.id) + prunedProbes.map(\.row.id))
+        let spokenOf = Set(manifest.probes.compactMap(\.id) + prunedProbes.map(\.row.id))
         for name in stagedOrder {
             guard let stage = staged[name], let loaded = stage.record.loaded else { continue }
             for old in node.probeRecords(of: name) where !spokenOf.contains(old.row.id) {
@@ -49,7 +49,7 @@ extension ApplyRun {
                 }
                 return
             }
-            let taken = node.takenProbeIDs().union(manifest.probes.map(\.id))
+            let taken = node.takenProbeIDs().union(manifest.probes.compactMap(\.id))
                 .union(placed.map(\.record.row.id))
             for record in try node.attachBySection(wanted, of: loaded, taken: taken) {
                 placed.append(Placed(record: record, old: nil))
@@ -82,51 +82,57 @@ extension ApplyRun {
     }
 
     /// Brings one probe to what the manifest says.
-    func place(_ probe: Manifest.Probe) throws(Problem) {
-        let old = node.state.withLock { $0.probes[probe.id] }
+    func place(_ probe: ProbeChange) throws(Problem) {
+        let id = probe.id ?? probe.program + "." + probe.function
+        let old = node.state.withLock { $0.probes[id] }
         let loaded = try loaded(probe.program)
         let function = try function(of: probe, in: loaded)
         let document = try AttachDocument(
             probe.attach, for: function, at: .root.appending("attach"))
         var record = ProbeRecord(
             row: ProbeRow(
-                id: probe.id, program: probe.program, function: probe.function,
+                id: id, program: probe.program, function: probe.function,
                 attach: document.text, enabled: probe.isEnabled, labels: probe.labels,
                 state: .active, pin: Names.makeLinkPin(), bootID: node.bootID,
                 createdAtNanoseconds: old?.row.createdAtNanoseconds
                     ?? Clock.realtimeNanoseconds()), attach: document)
+        record.row.whenGone = probe.whenGone
         guard let old else {
-            _ = own(.probe, probe.id)
+            _ = own(.probe, id)
             try put(record, loaded, old: nil)
             return note(
-                PlannedChange(.create, .probe, probe.id, "There is no probe \(probe.id)."))
+                PlannedChange(.create, .probe, id, "There is no probe \(id)."))
         }
         let placeDiffers = Self.differences(old, record)
         var differences = placeDiffers + Difference.labels(old.row.labels, probe.labels)
-        differences += own(.probe, probe.id)
+        differences += Difference.between(
+            .string(old.row.whenGone.rawValue), .string(probe.whenGone.rawValue),
+            at: .root.appending("when_gone"))
+        differences += own(.probe, id)
         let isAsItShould =
             old.row.state == .active && (old.attachment != nil) == probe.isEnabled
             && staged[probe.program] == nil
         if placeDiffers.isEmpty && isAsItShould {
             if differences.isEmpty {
-                return note(PlannedChange(.none, .probe, probe.id, "It is as declared."))
+                return note(PlannedChange(.none, .probe, id, "It is as declared."))
             }
             record = old
             record.row.labels = probe.labels
+            record.row.whenGone = probe.whenGone
             edited.append(record)
             return note(
                 PlannedChange(
-                    .replace, .probe, probe.id,
-                    "Only labels or owner differ: its link stays as it is.", differences))
+                    .replace, .probe, id,
+                    "Only labels, owner or when_gone differ: its link stays.", differences))
         }
         try put(record, loaded, old: old)
         note(
             PlannedChange(
-                .replace, .probe, probe.id, reason(old, placeDiffers, probe), differences))
+                .replace, .probe, id, reason(old, placeDiffers, probe), differences))
     }
 
     private func reason(
-        _ old: ProbeRecord, _ differences: [Difference], _ probe: Manifest.Probe
+        _ old: ProbeRecord, _ differences: [Difference], _ probe: ProbeChange
     ) -> String {
         if !differences.isEmpty {
             let names = differences.map { String($0.pointer.description.dropFirst()) }
@@ -146,7 +152,7 @@ extension ApplyRun {
         return Difference.between(document(old), document(new))
     }
 
-    private func function(of probe: Manifest.Probe, in loaded: LoadedProgram) throws(Problem)
+    private func function(of probe: ProbeChange, in loaded: LoadedProgram) throws(Problem)
         -> LoadReport.Function
     {
         if let found = loaded.report.functions.first(where: { $0.name == probe.function }) {
@@ -179,6 +185,8 @@ extension ApplyRun {
         {
             var record = wanted
             record.row.pin = old.row.pin
+            record.row.linkIDs = old.row.linkIDs
+            record.row.target = old.row.target
             record.attachment = attachment
             if let updated = node.updated(record, to: loaded) { return updated }
         }

@@ -101,7 +101,8 @@ extension ApplyRun {
             for ring in loaded.ringMaps {
                 _ = try loaded.recordType(of: ring.name, options: change.options)
             }
-            let row = node.row(for: change, loadID: loadID, report: loaded.report)
+            var row = node.row(for: change, loadID: loadID, report: loaded.report)
+            row.kernelIDs = PinnedIDs(loaded).text
             if !isDryRun {
                 node.objectHolds.take(program.object.digest)
                 do throws(Problem) { try node.keep(program.object) } catch {

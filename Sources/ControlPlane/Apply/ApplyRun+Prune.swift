@@ -9,7 +9,7 @@ extension ApplyRun {
     func planPrune() throws(Problem) {
         guard manifest.prunes else { return }
         let programs = Set(manifest.programs.map(\.name))
-        let probes = Set(manifest.probes.map(\.id))
+        let probes = Set(manifest.probes.compactMap(\.id))
         let (registered, attached) = node.state.withLock { ($0.programs, $0.probes) }
         prunedPrograms = registered.values.filter { record in
             owners.programs[record.row.name] == manifest.owner

@@ -82,8 +82,9 @@ final class ApplyRun {
             try pruneEntries()
             try moveOthers()
             for (index, probe) in manifest.probes.enumerated() {
-                try step("probes/\(probe.id)", at: .root.appending("probes").appending(index)) {
-                    () throws(Problem) in try place(probe)
+                let pointer = JSONPointer.root.appending("probes").appending(index)
+                try step("probes/\(probe.id ?? "")", at: pointer) { () throws(Problem) in
+                    try place(probe)
                 }
             }
             notePruned()
@@ -139,7 +140,8 @@ final class ApplyRun {
     private func checkNames() throws(Problem) {
         let lists: [(String, String, [String])] = [
             ("programs", "name", manifest.programs.map(\.name)),
-            ("probes", "id", manifest.probes.map(\.id)), ("maps", "map", manifest.maps.map(\.name)),
+            ("probes", "id", manifest.probes.compactMap(\.id)),
+            ("maps", "map", manifest.maps.map(\.name)),
         ]
         for (list, member, names) in lists {
             var seen: Set<String> = []
@@ -151,7 +153,7 @@ final class ApplyRun {
             }
         }
         for program in manifest.programs { try Names.check(program.name, "program name") }
-        for probe in manifest.probes { try Names.check(probe.id, "probe id") }
+        for id in manifest.probes.compactMap(\.id) { try Names.check(id, "probe id") }
     }
 
     private func checkOwners() throws(Problem) {
@@ -160,9 +162,9 @@ final class ApplyRun {
                 owners.programs[program.name], "program \(program.name)",
                 JSONPointer.root.appending("programs").appending(index).appending("name"))
         }
-        for (index, probe) in manifest.probes.enumerated() {
+        for (index, id) in manifest.probes.compactMap(\.id).enumerated() {
             try checkOwner(
-                owners.probes[probe.id], "probe \(probe.id)",
+                owners.probes[id], "probe \(id)",
                 JSONPointer.root.appending("probes").appending(index).appending("id"))
         }
     }

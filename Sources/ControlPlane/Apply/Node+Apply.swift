@@ -53,7 +53,7 @@ extension Node {
             throw Problem(error, while: "read what is declared")
         }
         for entry in entries where entry.owner == manifest.owner { names.insert(entry.program) }
-        let declared = Set(manifest.probes.map(\.id))
+        let declared = Set(manifest.probes.compactMap(\.id))
         state.withLock { state in
             for (name, owner) in state.owners.programs where owner == manifest.owner {
                 names.insert(name)
