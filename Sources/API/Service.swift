@@ -16,11 +16,15 @@ public struct Service: Application {
     let version: String
     /// Whether TCP peers may do everything: `--unprotected`, for benchmarks on loopback.
     let isUnprotected: Bool
+    /// Where a manifest's `object.path` points into; nil: paths are not allowed.
+    let manifestObjectsDirectory: String?
     private let ownUserID: UInt32
 
     public init(
-        node: Node, version: String, isUnprotected: Bool, ownUserID: UInt32, log: Logger
+        node: Node, version: String, isUnprotected: Bool, ownUserID: UInt32,
+        manifestObjectsDirectory: String? = nil, log: Logger
     ) {
+        self.manifestObjectsDirectory = manifestObjectsDirectory
         self.node = node
         self.version = version
         self.isUnprotected = isUnprotected
@@ -150,9 +154,13 @@ public struct Service: Application {
         case .jsonLines(let limit):
             if type != "application/x-ndjson" { try checkJSON(type, head.peer) }
             return (.memory, limit)
+        case .manifest(let limit, let yamlLimit):
+            if Call.yamlTypes.contains(type ?? "") { return (.memory, yamlLimit) }
+            try checkJSON(type, head.peer)
+            return (.memory, limit)
         case .object(let limit, let jsonLimit):
             switch type {
-            case "application/json": return (.memory, jsonLimit)
+            case "application/json" where jsonLimit != nil: return (.memory, jsonLimit ?? 0)
             case nil, "application/octet-stream", "application/x-elf", "application/x-object":
                 return (.file, limit)
             case "application/x-www-form-urlencoded" where isLocal(head.peer):
@@ -161,8 +169,8 @@ public struct Service: Application {
                 throw Problem(
                     .unsupportedMediaType,
                     "Content-Type \(other) is not taken: send the ELF as "
-                        + "application/octet-stream, or "
-                        + "application/json.")
+                        + "application/octet-stream"
+                        + (jsonLimit != nil ? ", or application/json." : "."))
             }
         }
     }

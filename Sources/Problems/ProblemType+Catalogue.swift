@@ -13,6 +13,9 @@ extension ProblemType {
     public static let malformedJSON = row(
         "malformed_json", 400, "The body is not acceptable JSON",
         "Send one JSON document in UTF-8; detail and pointer name the place.")
+    public static let malformedYAML = row(
+        "malformed_yaml", 400, "The body is not acceptable YAML",
+        "Send one YAML 1.2 document in UTF-8, or JSON; the detail names the place.")
     public static let unknownMember = row(
         "unknown_member", 400, "The document has a member that is not known",
         "Remove or correct the member that pointer names.")
@@ -74,6 +77,9 @@ extension ProblemType {
     public static let objectRefused = row(
         "object_refused", 422, "The object is not a BPF object that can be loaded",
         "Compile for the BPF target with -g; libbpf_log says what it could not read.")
+    public static let digestMismatch = row(
+        "digest_mismatch", 422, "The bytes do not have the digest that was said",
+        "Send the whole file, and its own SHA-256: sha256sum tells it.")
     public static let verifierRefused = row(
         "verifier_refused", 422, "The kernel's verifier refused the program",
         "Correct the program at the place that the verifier's log names.")
@@ -138,11 +144,13 @@ extension ProblemType {
 
     /// Every problem that the API can answer with, in the order of the documentation.
     public static let all: [ProblemType] = [
-        malformedRequest, malformedJSON, unknownMember, unknownParameter, invalidParameter,
+        malformedRequest, malformedJSON, malformedYAML, unknownMember, unknownParameter,
+        invalidParameter,
         invalidName, invalidCursor, invalidMember, forbidden, notFound, methodNotAllowed,
         notAcceptable, conflict, alreadyExists, programInUse, attachBusy, lengthRequired,
         preconditionFailed, bodyTooLarge, unsupportedMediaType, wrongHost, objectRefused,
-        verifierRefused, loadRefused, loaderCrashed, loaderDeadline, invalidValue, sizeMismatch,
+        digestMismatch, verifierRefused, loadRefused, loaderCrashed, loaderDeadline, invalidValue,
+        sizeMismatch,
         attachRefused, wrongKind, targetNotFound, unsupportedMapOperation, preconditionRequired,
         tooManyRequests, internalError, hostLacks, kernelForbids, notReady, stopping,
         resourceExhausted, mapFull, noSpace,
