@@ -22,7 +22,8 @@ cp -r .build/bpf/. "$image/apiary/.build/bpf"
 cp openapi/apiary.* "$image/apiary/openapi"
 cp /etc/passwd /etc/group "$image/etc"
 
-tools=(bash curl perl ip tc bpftool umount)
+# busybox has most, but its env runs its own ip.
+tools=(bash curl perl ip tc bpftool umount env)
 files=("$image"/apiary/.build/debug/*)
 for tool in "${tools[@]}"; do
     path=$(PATH=$PATH:/usr/sbin:/sbin command -v "$tool")
