@@ -5,7 +5,8 @@ public enum AttachKinds {
     static let all: [any AttachKind] = [
         KprobeKind(isReturn: false), KprobeKind(isReturn: true), KprobeMultiKind(),
         SystemCallKind(isReturn: false), SystemCallKind(isReturn: true),
-        UprobeKind(isReturn: false), UprobeKind(isReturn: true), UprobeMultiKind(), UserStaticKind(),
+        UprobeKind(isReturn: false), UprobeKind(isReturn: true), UprobeMultiKind(),
+        UserStaticKind(),
         TracepointKind(), RawTracepointKind(),
         TracingKind.tpBTF, TracingKind.fentry, TracingKind.fexit, TracingKind.fmodRet,
         TracingKind.lsm,

@@ -92,7 +92,8 @@ import Testing
         throws -> String
     {
         if let preparation = trial.preparation { try network.inside(preparation) }
-        let load = try rig.load([trial.function], targets: trial.target.map { [trial.function: $0] })
+        let load = try rig.load(
+            [trial.function], targets: trial.target.map { [trial.function: $0] })
         guard load.status < 300 else { return refusal(load, trial.kind) }
         let members = trial.members.isEmpty ? "" : "," + trial.members
         let answer = try rig.attach(trial.function, #""kind":"\#(trial.kind)"\#(members)"#, id: "p")
