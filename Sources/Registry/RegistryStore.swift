@@ -9,11 +9,14 @@ internal import GRDB
 /// thread.
 public final class RegistryStore: Sendable {
     private let queue: DatabaseQueue
+    private let auditLimit: Int
 
     /// Opens or makes the registry and brings its schema up to date.
     /// - Throws: `newer` where a later release wrote the file; `corrupt` where it is no database or
     ///   `PRAGMA quick_check` finds faults (the file is left as it is).
-    public init(path: String) throws(RegistryError) {
+    /// - Parameter auditLimit: the audit log keeps at least so many rows, and at most 63 more.
+    public init(path: String, auditLimit: Int = 100_000) throws(RegistryError) {
+        self.auditLimit = auditLimit
         do {
             var configuration = Configuration()
             configuration.journalMode = .wal
@@ -83,6 +86,19 @@ public final class RegistryStore: Sendable {
         }
     }
 
+    /// Notes attempts that made no revision, each with its outcome, in one transaction that waits
+    /// for no disk: what a crash of the host takes away was no change.
+    public func audit(_ attempts: [(origin: ChangeOrigin, subject: String, outcome: String)])
+        throws(RegistryError)
+    {
+        try writeUnsynchronized { transaction in
+            for attempt in attempts {
+                try transaction.audit(
+                    attempt.origin, subject: attempt.subject, outcome: attempt.outcome)
+            }
+        }
+    }
+
     /// Notes an attempt that was refused, with the problem's code.
     public func auditRefusal(_ origin: ChangeOrigin, subject: String, code: String)
         throws(RegistryError)
@@ -94,7 +110,7 @@ public final class RegistryStore: Sendable {
 
     private func write<R>(_ body: (Transaction) throws -> R) throws(RegistryError) -> R {
         do {
-            return try queue.write { try body(Transaction($0)) }
+            return try queue.write { try body(Transaction($0, auditLimit: auditLimit)) }
         } catch {
             throw Self.translate(error)
         }
@@ -102,13 +118,13 @@ public final class RegistryStore: Sendable {
 
     /// One transaction that is in the write-ahead log, and on the disk with the next synchronized
     /// one.
-    private func writeUnsynchronized(_ body: (Transaction) throws -> Void) throws(RegistryError) {
+    func writeUnsynchronized(_ body: (Transaction) throws -> Void) throws(RegistryError) {
         do {
             try queue.writeWithoutTransaction { database in
                 try database.execute(sql: "PRAGMA synchronous = NORMAL")
                 defer { Self.synchronizeFully(database) }
                 try database.inTransaction {
-                    try body(Transaction(database))
+                    try body(Transaction(database, auditLimit: auditLimit))
                     return .commit
                 }
             }
@@ -149,6 +165,7 @@ public final class RegistryStore: Sendable {
 /// order, and never edited after a release.
 enum Migrations {
     static let all: [(name: String, sql: String)] = [
-        ("v0001_initial", Asset.initialMigration.text)
+        ("v0001_initial", Asset.initialMigration.text),
+        ("v0002_tokens", Asset.tokensMigration.text),
     ]
 }

@@ -1,4 +1,3 @@
-internal import Foundation
 internal import GRDB
 internal import JSON
 
@@ -7,9 +6,14 @@ public final class Transaction {
     let database: Database
     /// The revision that this change makes, 0 where it makes none.
     public internal(set) var revision: Int64 = 0
+    /// Rows of the audit log that are kept, at least.
+    let auditLimit: Int
+    /// The link of the audit row that was written last.
+    var lastLink = ""
 
-    init(_ database: Database) {
+    init(_ database: Database, auditLimit: Int) {
         self.database = database
+        self.auditLimit = auditLimit
     }
 
     /// Writes the row with this change's revision.
@@ -82,18 +86,6 @@ public final class Transaction {
         try database.execute(
             sql: "INSERT OR IGNORE INTO objects (digest, size_bytes, created_at) VALUES (?, ?, ?)",
             arguments: [row.digest, row.sizeBytes, Int64(row.createdAtNanoseconds)])
-    }
-
-    func audit(_ origin: ChangeOrigin, subject: String, outcome: String) throws {
-        try database.execute(
-            sql: """
-                INSERT INTO audit (time, request_id, actor, action, subject, outcome, revision)
-                VALUES (?, ?, ?, ?, ?, ?, ?)
-                """,
-            arguments: [
-                Int64(Date().timeIntervalSince1970 * 1_000_000_000), origin.requestID,
-                origin.actor, origin.action, subject, outcome, revision == 0 ? nil : revision,
-            ])
     }
 }
 
