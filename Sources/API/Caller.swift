@@ -17,7 +17,8 @@ struct Caller: Sendable {
     let credential: Credential
     let role: Role
     let scope: Scope
-    /// For the audit log: `unix:uid=0,pid=12`, `token:ci`, `certificate:ci.example`, `tcp:127.0.0.1`.
+    /// For the audit log: `unix:uid=0,pid=12`, `token:ci`, `certificate:ci.example`,
+    /// `tcp:127.0.0.1`.
     let actor: String
     /// Nil: never.
     let expiresAtNanoseconds: UInt64?

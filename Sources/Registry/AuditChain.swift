@@ -42,7 +42,7 @@ extension Transaction {
         try database.execute(
             sql: "UPDATE audit_chain SET head_sequence = ?, head_hash = ?",
             arguments: [row.sequence, link])
-        lastLink = link
+        audited.append(row.linked(link))
         if row.sequence.isMultiple(of: AuditChain.pruneEvery) { try prune(row.sequence) }
     }
 
@@ -113,6 +113,12 @@ enum AuditChain {
 }
 
 extension AuditRow {
+    fileprivate func linked(_ link: String) -> AuditRow {
+        var row = self
+        row.hash = link
+        return row
+    }
+
     init(_ row: Row) {
         self.init(
             sequence: row["sequence"], timeNanoseconds: UInt64(bitPattern: row["time"]),

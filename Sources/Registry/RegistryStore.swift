@@ -10,13 +10,20 @@ internal import GRDB
 public final class RegistryStore: Sendable {
     private let queue: DatabaseQueue
     private let auditLimit: Int
+    private let audited: @Sendable (AuditRow) -> Void
 
     /// Opens or makes the registry and brings its schema up to date.
     /// - Throws: `newer` where a later release wrote the file; `corrupt` where it is no database or
     ///   `PRAGMA quick_check` finds faults (the file is left as it is).
-    /// - Parameter auditLimit: the audit log keeps at least so many rows, and at most 63 more.
-    public init(path: String, auditLimit: Int = 100_000) throws(RegistryError) {
+    /// - Parameters:
+    ///   - auditLimit: the audit log keeps at least so many rows, and at most 63 more.
+    ///   - audited: is told each row of the audit log when it is committed.
+    public init(
+        path: String, auditLimit: Int = 100_000,
+        audited: @escaping @Sendable (AuditRow) -> Void = { _ in }
+    ) throws(RegistryError) {
         self.auditLimit = auditLimit
+        self.audited = audited
         do {
             var configuration = Configuration()
             configuration.journalMode = .wal
@@ -110,7 +117,12 @@ public final class RegistryStore: Sendable {
 
     private func write<R>(_ body: (Transaction) throws -> R) throws(RegistryError) -> R {
         do {
-            return try queue.write { try body(Transaction($0, auditLimit: auditLimit)) }
+            let (result, rows) = try queue.write { database in
+                let transaction = Transaction(database, auditLimit: auditLimit)
+                return (try body(transaction), transaction.audited)
+            }
+            for row in rows { audited(row) }
+            return result
         } catch {
             throw Self.translate(error)
         }
@@ -120,14 +132,17 @@ public final class RegistryStore: Sendable {
     /// one.
     func writeUnsynchronized(_ body: (Transaction) throws -> Void) throws(RegistryError) {
         do {
-            try queue.writeWithoutTransaction { database in
+            let rows = try queue.writeWithoutTransaction { database in
                 try database.execute(sql: "PRAGMA synchronous = NORMAL")
                 defer { Self.synchronizeFully(database) }
+                let transaction = Transaction(database, auditLimit: auditLimit)
                 try database.inTransaction {
-                    try body(Transaction(database, auditLimit: auditLimit))
+                    try body(transaction)
                     return .commit
                 }
+                return transaction.audited
             }
+            for row in rows { audited(row) }
         } catch {
             throw Self.translate(error)
         }

@@ -8,8 +8,8 @@ public final class Transaction {
     public internal(set) var revision: Int64 = 0
     /// Rows of the audit log that are kept, at least.
     let auditLimit: Int
-    /// The link of the audit row that was written last.
-    var lastLink = ""
+    /// The audit rows of this transaction.
+    var audited: [AuditRow] = []
 
     init(_ database: Database, auditLimit: Int) {
         self.database = database
