@@ -7,7 +7,9 @@ public enum Asset: Sendable, CaseIterable {
     case openAPI
     /// `migrations/v0001_initial.sql`.
     case initialMigration
-    /// `migrations/v0002_tokens.sql`.
+    /// `migrations/v0002_durability.sql`.
+    case durabilityMigration
+    /// `migrations/v0003_tokens.sql`.
     case tokensMigration
 
     public var bytes: [UInt8] {
@@ -15,7 +17,8 @@ public enum Asset: Sendable, CaseIterable {
             switch self {
             case .openAPI: unsafe apiary_openapi_json()
             case .initialMigration: unsafe apiary_v0001_initial_sql()
-            case .tokensMigration: unsafe apiary_v0002_tokens_sql()
+            case .durabilityMigration: unsafe apiary_v0002_durability_sql()
+            case .tokensMigration: unsafe apiary_v0003_tokens_sql()
             }
         // SAFETY: the bytes are constants of the executable.
         return unsafe Array(UnsafeBufferPointer(start: asset.bytes, count: asset.size))

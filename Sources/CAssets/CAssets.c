@@ -10,10 +10,14 @@ static const unsigned char apiary_v0001_initial_sql_bytes[] = {
 };
 ASSET(apiary_v0001_initial_sql)
 
-static const unsigned char apiary_v0002_tokens_sql_bytes[] = {
-#embed "../../migrations/v0002_tokens.sql"
+static const unsigned char apiary_v0002_durability_sql_bytes[] = {
+#embed "../../migrations/v0002_durability.sql"
 };
-ASSET(apiary_v0002_tokens_sql)
+ASSET(apiary_v0002_durability_sql)
+static const unsigned char apiary_v0003_tokens_sql_bytes[] = {
+#embed "../../migrations/v0003_tokens.sql"
+};
+ASSET(apiary_v0003_tokens_sql)
 
 static const unsigned char apiary_openapi_json_bytes[] = {
 #embed "../../openapi/apiary.json"

@@ -1,6 +1,8 @@
 // What Swift's Glibc module lacks: headers it leaves out, and what hides behind _GNU_SOURCE.
 #pragma once
+#include <errno.h>
 #include <linux/memfd.h>
+#include <linux/stat.h>
 #include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,7 +50,39 @@ static inline int apiary_prctl(int option, unsigned long argument) {
     return prctl(option, argument, 0, 0, 0);
 }
 
+/// What tells one file from another that has its path, or its inode, later: device, inode, and the
+/// time of its birth where the file system keeps it (statx(2)): 0, or -1 with errno set.
+struct apiary_file_identity {
+    uint64_t device, inode, birth_seconds, birth_nanoseconds;
+};
+
+static inline int apiary_file_identity(const char *path, struct apiary_file_identity *identity) {
+    struct statx status;
+    if (syscall(SYS_statx, -100 /* AT_FDCWD */, path, 0, STATX_INO | STATX_BTIME, &status) != 0)
+        return -1;
+    identity->device = ((uint64_t)status.stx_dev_major << 32) | status.stx_dev_minor;
+    identity->inode = status.stx_ino;
+    identity->birth_seconds = (uint64_t)status.stx_btime.tv_sec;
+    identity->birth_nanoseconds = status.stx_btime.tv_nsec;
+    return 0;
+}
+
 /// pidfd_getfd(2): our own copy of another process's descriptor, or -1 with errno set. Linux 5.6.
 static inline int apiary_pidfd_getfd(int pidfd, int descriptor) {
     return (int)syscall(SYS_pidfd_getfd, pidfd, descriptor, 0);
+}
+
+/// A file system without a device, mounted nowhere: a descriptor of its root, or -1 with errno set.
+/// fsopen(2), fsconfig(2), fsmount(2): Linux 5.2, CAP_SYS_ADMIN.
+static inline int apiary_detached_mount(const char *type) {
+    // FSOPEN_CLOEXEC, FSMOUNT_CLOEXEC; FSCONFIG_CMD_CREATE
+    enum { CLOSE_ON_EXEC = 1, CREATE = 6 };
+    int context = (int)syscall(SYS_fsopen, type, CLOSE_ON_EXEC);
+    if (context < 0) return -1;
+    int root = (int)syscall(SYS_fsconfig, context, CREATE, (void *)0, (void *)0, 0);
+    if (root == 0) root = (int)syscall(SYS_fsmount, context, CLOSE_ON_EXEC, 0);
+    int error = errno;
+    close(context);
+    errno = error;
+    return root;
 }

@@ -41,6 +41,7 @@ public final class Node: Sendable {
     struct State {
         var programs: [String: ProgramRecord] = [:]
         var probes: [String: ProbeRecord] = [:]
+        var owners = Owners()
         var revision: Int64 = 0
         var isReady = false
         var abilities: HostAbilities?
@@ -53,7 +54,10 @@ public final class Node: Sendable {
     let state = Mutex(State())
     let locks = NameLocks()
     let entryLocks = EntryLocks()
+    let lookout = Mutex<Lookout?>(nil)
+    let lookoutMemory = Mutex(LookoutMemory())
     let turns = Turns()
+    let objectHolds = ObjectHolds()
     let followers: MapFollowers
     /// The journal and the readers of events.
     public let events: EventStreams
@@ -108,6 +112,11 @@ public final class Node: Sendable {
 
     /// Ends the streams. Probes stay attached: their pins are the kernel's.
     public func stop() {
+        let watching = lookout.withLock { lookout in
+            defer { lookout = nil }
+            return lookout
+        }
+        watching?.stop()
         events.stop()
         followers.stop()
         attempts.stop()
@@ -119,7 +128,8 @@ public final class Node: Sendable {
     ) throws(Problem) -> Int64 {
         do {
             let revision = try registry.change(origin, subject: subject, body)
-            state.withLock { $0.revision = revision }
+            state.withLock { $0.revision = max($0.revision, revision) }
+            lookout.withLock { $0 }?.wake()
             return revision
         } catch {
             throw Problem(error, while: "record the change")

@@ -155,11 +155,26 @@ public enum FileSystem {
         try check(unsafe Glibc.mount(type, path, type, 0, nil))
     }
 
+    /// The root of a file system that has no device, without mounting it anywhere.
+    /// - Throws: `ENOSYS` before Linux 5.2; `EPERM` without CAP_SYS_ADMIN; `ENODEV` no such type.
+    public static func detached(_ type: String) throws(Errno) -> FileDescriptor {
+        FileDescriptor(owning: try check(unsafe apiary_detached_mount(type)))
+    }
+
     /// Device and inode, which tell whether a path still names the same file.
     public static func identity(_ path: String) throws(Errno) -> (device: UInt64, inode: UInt64) {
         var status = stat()
         try check(unsafe stat(path, &status))
         return (UInt64(status.st_dev), UInt64(status.st_ino))
+    }
+
+    /// Device, inode and time of birth as one word: another for a file that takes the path, or the
+    /// inode, of one that is gone.
+    public static func lastingIdentity(_ path: String) throws(Errno) -> String {
+        var identity = apiary_file_identity()
+        try check(unsafe apiary_file_identity(path, &identity))
+        return "\(identity.device):\(identity.inode):\(identity.birth_seconds)."
+            + "\(identity.birth_nanoseconds)"
     }
 
     /// Makes a symbolic link that says `text`, which need not be a path.

@@ -9,7 +9,8 @@ struct Apiary: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apiary", abstract: "An HTTP/JSON control plane for eBPF.",
         subcommands: [
-            Serve.self, TokenCommand.self, AuditCommand.self, CheckConfig.self, Version.self,
+            Serve.self, TokenCommand.self, AuditCommand.self, CheckConfig.self, Verify.self,
+            Version.self,
         ])
 }
 
