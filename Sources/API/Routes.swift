@@ -144,7 +144,6 @@ let routes: [Route] = [
         .delete, "/v1/tokens/{name}", "delete_token", .admin, deleteToken, .worker, takes: remove),
     Route(.post, "/v1/stream_tickets", "post_stream_ticket", .read, postTicket, body: small),
     Route(
-    Route(
         .get, "/v1/audit", "list_audit", .admin, listAudit, .worker,
         takes: paging + ["actor", "action", "subject", "outcome"]),
     Route(
