@@ -51,6 +51,7 @@ let package = Package(
         room("Linux", ["CLinux"]),
         room("JSON"),
         room("Cryptography", ["CGnuTLS"]),
+        room("YAML", ["JSON", "Linux", yams]),
         room("Problems"),
         room("BTF", ["JSON"]),
         room("BPF", ["CLibbpf", "Linux", "BTF"]),
@@ -68,8 +69,8 @@ let package = Package(
         room(
             "API",
             [
-                "HTTP", "ControlPlane", "Events", "Cryptography", "Problems", "JSON", "Linux",
-                "Assets", log,
+                "HTTP", "ControlPlane", "Events", "Cryptography", "Problems", "JSON", "YAML",
+                "Linux", "Assets", log,
             ]),
         .executableTarget(
             name: "apiary",
@@ -103,6 +104,7 @@ let package = Package(
             exclude: ["Objects"], swiftSettings: ours),
         tests("TidyTests", ["TestSupport", "Linux", "apiary", "apiary-generate"]),
         tests("JSONTests", ["JSON"]),
+        tests("YAMLTests", ["YAML", "JSON"]),
         tests("BTFTests", ["BTF", "JSON"]),
         tests("EventsTests", ["Events", "BTF", "JSON", "Linux"]),
     ],

@@ -17,12 +17,15 @@ public struct Service: Application {
     let access: Access
     let tickets = Tickets()
     let streams: OpenStreams
+    /// Where a manifest's `object.path` points into; nil: paths are not allowed.
+    let manifestObjectsDirectory: String?
 
     /// - Parameter ownUserID: of the daemon: that user is admin, as root is.
     public init(
         node: Node, version: String, rules: AccessRules, streamsPerCredential: Int,
-        ownUserID: UInt32, log: Logger
+        ownUserID: UInt32, manifestObjectsDirectory: String? = nil, log: Logger
     ) {
+        self.manifestObjectsDirectory = manifestObjectsDirectory
         self.node = node
         self.version = version
         self.log = log
@@ -167,6 +170,10 @@ public struct Service: Application {
             return (.memory, limit)
         case .jsonLines(let limit):
             if type != "application/x-ndjson" { try checkJSON(type, head.peer) }
+            return (.memory, limit)
+        case .manifest(let limit, let yamlLimit):
+            if Call.yamlTypes.contains(type ?? "") { return (.memory, yamlLimit) }
+            try checkJSON(type, head.peer)
             return (.memory, limit)
         case .object(let limit, let jsonLimit):
             switch type {

@@ -217,7 +217,8 @@ enum Migrations {
     static let all: [(name: String, sql: String)] = [
         ("v0001_initial", Asset.initialMigration.text),
         ("v0002_durability", Asset.durabilityMigration.text),
-        ("v0003_tokens", Asset.tokensMigration.text),
+        ("v0003_apply", Asset.applyMigration.text),
+        ("v0004_tokens", Asset.tokensMigration.text),
     ]
 
     static var migrator: DatabaseMigrator {

@@ -39,7 +39,8 @@ struct Daemon {
         let service = Service(
             node: node, version: apiaryVersion, rules: rules,
             streamsPerCredential: configuration.integer("streams_per_credential"),
-            ownUserID: ProcessLimits.userID, log: log)
+            ownUserID: ProcessLimits.userID,
+            manifestObjectsDirectory: configuration.optionalText("manifest_objects_dir"), log: log)
         var limits = ServerLimits()
         // Half of the descriptors are for maps, links and rings.
         limits.connections = min(limits.connections, max(64, descriptors / 2))

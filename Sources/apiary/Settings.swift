@@ -27,6 +27,14 @@ enum Settings {
             "log_level", .choice(Logger.Level.allCases.map(\.rawValue)), "info",
             "The least important lines that are logged."),
 
+        // Declared state.
+        Setting(
+            "manifest_objects_dir", .path, "",
+            "Where manifests may take objects from by path; empty: nowhere."),
+        Setting(
+            "manifests_dir", .path, "",
+            "Manifests that are applied as their files change; empty: none."),
+
         // Who may.
         Setting(
             "users", .map(values: roles), "",
