@@ -38,7 +38,16 @@ let routes: [Route] = [
         .get, "/v1/programs/{name}/object", "get_program_object", .read, getProgramObject, .worker),
     Route(
         .get, "/v1/programs/{name}/functions/{function}", "get_function", .read, getFunction,
-        .worker, takes: ["int64"]),
+        .worker, takes: ["int64", "measure_ms"]),
+    Route(
+        .get, "/v1/programs/{name}/functions/{function}/xlated", "get_xlated", .read, getXlated,
+        .worker),
+    Route(
+        .get, "/v1/programs/{name}/functions/{function}/jited", "get_jited", .admin, getJited,
+        .worker),
+    Route(
+        .post, "/v1/programs/{name}/functions/{function}/test_run", "test_run", .operate, testRun,
+        .worker, takes: ["int64"], body: small),
 
     Route(
         .get, "/v1/programs/{name}/globals", "list_globals", .read, listGlobals, .worker,

@@ -67,13 +67,13 @@ public final class Program: Sendable {
     /// Asks the kernel; the counters are of this moment.
     /// - Note: Calls `bpf_prog_get_info_by_fd` once, twice where the program uses maps.
     public func info() throws(BPFError) -> ProgramInfo {
-        var raw = try readInfo { _ in }
+        var raw = try information { _ in }
         var mapIDs: [UInt32] = []
         if raw.nr_map_ids > 0 {
             mapIDs = [UInt32](repeating: 0, count: Int(raw.nr_map_ids))
             let count = raw.nr_map_ids
             raw = try withIDs(&mapIDs) { address throws(BPFError) in
-                try readInfo { info in
+                try information { info in
                     info.nr_map_ids = count
                     info.map_ids = address
                 }
@@ -95,7 +95,8 @@ public final class Program: Sendable {
         try check("bpf_obj_pin", unsafe bpf_obj_pin(descriptor.raw, path))
     }
 
-    private func readInfo(_ prepare: (inout bpf_prog_info) -> Void) throws(BPFError)
+    /// - Parameter prepare: sets the addresses and counts of what is wanted beside the numbers.
+    func information(_ prepare: (inout bpf_prog_info) -> Void) throws(BPFError)
         -> bpf_prog_info
     {
         var info = bpf_prog_info()

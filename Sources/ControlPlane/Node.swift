@@ -51,6 +51,8 @@ public final class Node: Sendable {
     let locks = NameLocks()
     let entryLocks = EntryLocks()
     let turns = Turns()
+    /// Of run statistics, running now.
+    let measurements = Mutex(0)
     let followers: MapFollowers
     /// The journal and the readers of events.
     public let events: EventStreams

@@ -16,11 +16,13 @@ struct Configuration: CustomStringConvertible {
     let isUnprotected: Bool
     let journalDirectory: String
     let loader: String
+    /// Whether the kernel counts runs and run time of every program.
+    let countsRuns: Bool
     let logLevel: Logger.Level
 
     private static let keys: Set<String> = [
         "runtime_dir", "state_dir", "bpffs", "socket", "listen", "unprotected", "journal_dir",
-        "loader", "log_level",
+        "loader", "log_level", "run_stats",
     ]
 
     /// - Throws: `ValidationError` with a sentence for the person who starts the daemon.
@@ -37,6 +39,11 @@ struct Configuration: CustomStringConvertible {
         journalDirectory = value("journal_dir", options.journalDir) ?? runtimeDirectory + "/journal"
         let own = try ProcessLimits.executable()
         loader = value("loader", options.loader) ?? FileSystem.parent(of: own) + "/apiary-loader"
+        let runStats = value("run_stats", options.runStats ? "true" : nil) ?? "false"
+        guard let countsRuns = Bool(runStats) else {
+            throw ValidationError("run_stats \(runStats) is neither true nor false.")
+        }
+        self.countsRuns = countsRuns
         let level = value("log_level", options.logLevel) ?? "info"
         guard let logLevel = Logger.Level(rawValue: level) else {
             throw ValidationError(
@@ -122,6 +129,7 @@ struct Configuration: CustomStringConvertible {
             journal_dir: \(journalDirectory)
             loader: \(loader)
             log_level: \(logLevel.rawValue)
+            run_stats: \(countsRuns)
             """
     }
 }

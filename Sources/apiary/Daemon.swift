@@ -27,6 +27,11 @@ struct Daemon {
                 journalDirectory: configuration.journalDirectory,
                 bpffsDirectory: configuration.bpffsDirectory,
                 loader: Loader(executable: configuration.loader)), log: log)
+        if configuration.countsRuns {
+            do { try node.holdRunStatistics() } catch {
+                log.warning("run_stats: \(error.detail)")
+            }
+        }
         let service = Service(
             node: node, version: apiaryVersion, isUnprotected: configuration.isUnprotected,
             ownUserID: ProcessLimits.userID, log: log)

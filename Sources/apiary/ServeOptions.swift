@@ -50,6 +50,11 @@ struct ServeOptions: ParsableArguments {
         help: ArgumentHelp("apiary-loader. Default: beside this executable.", valueName: "path"))
     var loader: String?
 
+    @Flag(
+        name: .long,
+        help: "Have the kernel count runs and run time of every BPF program (20 ns a run).")
+    var runStats = false
+
     @Option(
         name: .long,
         help: ArgumentHelp(
