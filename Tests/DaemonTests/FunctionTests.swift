@@ -159,7 +159,7 @@ import Testing
     }
 
     @Test(.needs(.tracepoint)) func `run_stats counts always, and what ran is told`() throws {
-        let counting = try TestDaemon(arguments: ["--run-stats"])
+        let counting = try TestDaemon(arguments: ["--set", "run_stats=true"])
         let other = try Workload()
         try counting.curl(
             "PUT /v1/programs/x?attach=auto&global=target_pid=\(other.processIdentifier)",
