@@ -66,7 +66,7 @@ extension Node {
     }
 
     private func dump(_ program: String, _ function: String) throws(Problem) -> ProgramDump {
-        let loaded = try loadedFunction(program, function)
+        let loaded = try heldFunction(program, function)
         do { return try loaded.dump() } catch {
             throw Problem(error, while: "show the code of \(program).\(function)")
         }
@@ -74,7 +74,7 @@ extension Node {
 
     /// A function that the kernel holds now.
     /// - Throws: `not_found`, with near matches; `conflict` where the program is not loaded.
-    func loadedFunction(_ program: String, _ function: String) throws(Problem) -> Program {
+    func heldFunction(_ program: String, _ function: String) throws(Problem) -> Program {
         let view = try self.program(program)
         guard view.functions.contains(where: { $0.report.name == function }) else {
             throw view.missing(function)

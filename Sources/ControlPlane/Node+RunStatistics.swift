@@ -58,7 +58,7 @@ extension Node {
     public func measure(_ program: ProgramView, _ function: String, milliseconds: Int)
         throws(Problem) -> MeasuredRuns
     {
-        let loaded = try loadedFunction(program.row.name, function)
+        let loaded = try heldFunction(program.row.name, function)
         let isTooMuch = measurements.withLock { count in
             if count >= Self.mostMeasurements { return true }
             count += 1

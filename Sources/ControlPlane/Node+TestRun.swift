@@ -42,7 +42,7 @@ extension Node {
     public func testRun(_ program: String, _ function: String, _ request: TestRunRequest)
         throws(Problem) -> TestRunOutcome
     {
-        let loaded = try loadedFunction(program, function)
+        let loaded = try heldFunction(program, function)
         let report = try self.program(program).report.functions.first { $0.name == function }
         let info: ProgramInfo
         do { info = try loaded.info() } catch {
