@@ -93,9 +93,11 @@ func statistics(_ info: LoadedInfo?) -> JSONValue {
     request.flags = try fields.strings("flags") ?? []
     request.cpu = try integer(fields, "cpu", in: 0...65_535).map { UInt32($0) }
     request.batchSize = try integer(fields, "batch_size", in: 1...256).map { UInt32($0) }
+    request.isDryRun = try call.isDryRun
     let outcome = try service.node.testRun(call.variables[0], call.variables[1], request)
     var document = JSONObject()
-    document["return_value"] = JSONValue(outcome.returnValue)
+    if request.isDryRun { document["dry_run"] = true }
+    document["return_value"] = number(outcome.returnValue)
     document["duration_ns"] = number(outcome.durationNanoseconds)
     document["data"] = outcome.data.map { shown($0, isBase64) } ?? .null
     document["context"] =

@@ -27,6 +27,8 @@ public struct ProgramInfo: Sendable {
     public let runTimeNanoseconds: UInt64
     /// Runs left out because the program was running on that CPU already; kernel 5.12.
     public let recursionMisses: UInt64
+    /// Who loaded it.
+    public let userID: UInt32
     /// The maps that the program uses.
     public let mapIDs: [UInt32]
     /// Nanoseconds of the boot-time clock at which it was loaded.
@@ -85,8 +87,31 @@ public final class Program: Sendable {
             loadedBytes: Int(raw.xlated_prog_len), jitedBytes: Int(raw.jited_prog_len),
             verifiedInstructions: Int(raw.verified_insns), runCount: raw.run_cnt,
             runTimeNanoseconds: raw.run_time_ns, recursionMisses: raw.recursion_misses,
-            mapIDs: mapIDs, loadedAtBoottimeNanoseconds: raw.load_time,
+            userID: raw.created_by_uid, mapIDs: mapIDs, loadedAtBoottimeNanoseconds: raw.load_time,
             isGPLCompatible: raw.gpl_compatible != 0)
+    }
+
+    /// The function's own name, from the program's BTF where the kernel cut its copy at 15 bytes.
+    public func fullName(_ info: ProgramInfo) throws(BPFError) -> String {
+        guard info.name.utf8.count == 15, info.btfID != 0 else { return info.name }
+        var record: [UInt32] = [0, 0]  // struct bpf_func_info
+        let count = try unsafe record.withUnsafeMutableBufferPointer { buffer throws(BPFError) in
+            // SAFETY: the kernel writes one record of 8 bytes within the call.
+            let address = UInt64(UInt(bitPattern: buffer.baseAddress))
+            return try information { info in
+                info.nr_func_info = 1
+                info.func_info_rec_size = 8
+                info.func_info = address
+            }.nr_func_info
+        }
+        guard count > 0 else { return info.name }
+        let name = try KernelTypes.types(id: info.btfID).name(of: record[1])
+        return name.hasPrefix(info.name) ? name : info.name
+    }
+
+    /// Bytes of kernel memory, as the kernel accounts them (fdinfo `memlock`).
+    public func memoryBytes() -> Int? {
+        DescriptorKind.information(of: descriptor.raw, "memlock").flatMap { Int($0) }
     }
 
     /// Pins the program at `path` in a bpffs.

@@ -8,15 +8,15 @@ extension Node {
     /// with the lines of C where the object has BTF.
     /// - Throws: `not_found`; `conflict` where the program is not loaded; `kernel_forbids`.
     public func xlated(_ program: String, _ function: String) throws(Problem) -> ProbeOutput {
-        let dump = try dump(program, function)
-        guard !dump.instructions.isEmpty else {
+        let code = try code(program, function)
+        guard !code.instructions.isEmpty else {
             throw hidden("instructions", of: program, function)
         }
         var text = ""
-        let types = types(of: dump)
-        var lines = dump.lines[...]
-        for row in disassembly(of: dump).lines {
-            if let types, let part = dump.parts.first(where: { $0.instruction == row.index }) {
+        let types = types(of: code)
+        var lines = code.lines[...]
+        for row in disassembly(of: code).lines {
+            if let types, let part = code.parts.first(where: { $0.instruction == row.index }) {
                 if row.index > 0 { text += "\n" }
                 text += types.name(of: part.typeID) + ":\n"
             }
@@ -34,28 +34,28 @@ extension Node {
     /// The machine code of a function, 16 bytes a line in hex behind their address.
     /// - Throws: `host_lacks` where there is no JIT; else as `xlated`.
     public func jited(_ program: String, _ function: String) throws(Problem) -> ProbeOutput {
-        let dump = try dump(program, function)
-        guard dump.machineCodeBytes > 0 else {
+        let code = try code(program, function)
+        guard code.machineCodeBytes > 0 else {
             throw Problem(
                 .hostLacks,
                 "\(program).\(function) has no machine code: the kernel interprets it "
                     + "(net.core.bpf_jit_enable is 0, or there is no JIT).")
         }
-        guard !dump.machineCode.isEmpty, !dump.addresses.isEmpty else {
+        guard !code.machineCode.isEmpty, !code.addresses.isEmpty else {
             throw hidden("machine code", of: program, function)
         }
-        let types = types(of: dump)
+        let types = types(of: code)
         var text = ""
         var start = 0
-        for (index, length) in dump.lengths.enumerated() where index < dump.addresses.count {
-            let part = index < dump.parts.count ? dump.parts[index] : nil
-            let name = part.flatMap { types?.name(of: $0.typeID) } ?? dump.name
+        for (index, length) in code.lengths.enumerated() where index < code.addresses.count {
+            let part = index < code.parts.count ? code.parts[index] : nil
+            let name = part.flatMap { types?.name(of: $0.typeID) } ?? code.name
             if index > 0 { text += "\n" }
             text += "\(name): \(length) bytes\n"
-            let end = min(start + length, dump.machineCode.count)
+            let end = min(start + length, code.machineCode.count)
             for at in stride(from: start, to: end, by: 16) {
-                let address = dump.addresses[index] + UInt64(at - start)
-                let row = dump.machineCode[at..<min(at + 16, end)]
+                let address = code.addresses[index] + UInt64(at - start)
+                let row = code.machineCode[at..<min(at + 16, end)]
                 text += "0x" + String(address, radix: 16) + ":"
                 for byte in row { text += (byte < 16 ? " 0" : " ") + String(byte, radix: 16) }
                 text += "\n"
@@ -65,9 +65,9 @@ extension Node {
         return try output(text)
     }
 
-    private func dump(_ program: String, _ function: String) throws(Problem) -> ProgramDump {
+    private func code(_ program: String, _ function: String) throws(Problem) -> ProgramCode {
         let loaded = try heldFunction(program, function)
-        do { return try loaded.dump() } catch {
+        do { return try loaded.code() } catch {
             throw Problem(error, while: "show the code of \(program).\(function)")
         }
     }
@@ -94,28 +94,28 @@ extension Node {
                 + "CAP_BPF.")
     }
 
-    private func types(of dump: ProgramDump) -> BTFTypes? {
-        guard dump.btfID != 0 else { return nil }
+    private func types(of code: ProgramCode) -> BTFTypes? {
+        guard code.btfID != 0 else { return nil }
         // Without its types the code is shown without lines of C.
-        do { return try KernelTypes.types(id: dump.btfID) } catch { return nil }
+        do { return try KernelTypes.types(id: code.btfID) } catch { return nil }
     }
 
-    private func disassembly(of dump: ProgramDump) -> Disassembly {
-        let plain = Disassembly(dump.instructions)
+    private func disassembly(of code: ProgramCode) -> Disassembly {
+        let plain = Disassembly(code.instructions)
         var calls: [Int: String] = [:]
         let kernel = plain.kernelCalls
         let names = KernelAddresses.names(ofCalls: Set(kernel.map(\.immediate)))
         for call in kernel { calls[call.index] = names[call.immediate] }
         let own = plain.subprogramCalls
         var callees: [Int: UInt64] = [:]
-        for call in own where dump.addresses.indices.contains(Int(call.callee)) {
-            callees[call.index] = dump.addresses[Int(call.callee)]
+        for call in own where code.addresses.indices.contains(Int(call.callee)) {
+            callees[call.index] = code.addresses[Int(call.callee)]
         }
         let symbols = KernelAddresses.names(at: Set(callees.values))
         for (index, address) in callees {
             calls[index] = symbols[address] ?? "0x" + String(address, radix: 16)
         }
-        return Disassembly(dump.instructions, calls: calls)
+        return Disassembly(code.instructions, calls: calls)
     }
 
     private func output(_ text: String) throws(Problem) -> ProbeOutput {

@@ -12,6 +12,8 @@ public struct TestRunRequest: Sendable {
     public var flags: [String] = []
     public var cpu: UInt32?
     public var batchSize: UInt32?
+    /// Everything is checked as far as it can be, and nothing runs.
+    public var isDryRun = false
 
     public enum Context: Sendable {
         case bytes([UInt8])
@@ -24,7 +26,8 @@ public struct TestRunRequest: Sendable {
 
 /// What came of it.
 public struct TestRunOutcome: Sendable {
-    public let returnValue: UInt32
+    /// nil where it was not run.
+    public let returnValue: UInt32?
     /// The mean of all repetitions; nil where the kernel does not measure.
     public let durationNanoseconds: UInt32?
     /// nil where the type has no data.
@@ -66,7 +69,11 @@ extension Node {
         let plan = try contextPlan(kind, info, function)
         input.context = try contextBytes(request, kind, plan, dataBytes: input.data.count)
         input.wantsContext = kind.returnsContext && !input.context.isEmpty
-        // The kernel takes no room for data of frames that it really sends.
+        if request.isDryRun {
+            return TestRunOutcome(
+                returnValue: nil, durationNanoseconds: nil, data: nil, context: nil,
+                contextBytes: nil)
+        }
         let run: TestRun
         do { run = try loaded.testRun(input) } catch {
             throw refusal(error, "\(program).\(function)", input, kind)
@@ -103,8 +110,9 @@ extension Node {
             guard let count = request.data?.count, count >= kind.leastData else {
                 throw refuse(
                     "data",
-                    "A \(type.name) program is run on a packet: data has \(request.data?.count ?? 0)"
-                        + " bytes, at least \(kind.leastData) are needed.")
+                    "A \(type.name) program is run on a packet: data has "
+                        + "\(request.data?.count ?? 0) bytes, at least \(kind.leastData) are needed."
+                )
             }
         } else if request.data != nil {
             throw refuse("data", "A \(type.name) program takes no data.")
@@ -190,7 +198,8 @@ extension Node {
         guard let array = value.array, array.count <= 12 else {
             throw Problem(
                 .invalidValue,
-                "The context of a raw tracepoint is an array of at most 12 integers, its arguments.",
+                "The context of a raw tracepoint is an array of at most 12 integers, its "
+                    + "arguments.",
                 pointer: pointer.description)
         }
         var bytes: [UInt8] = []

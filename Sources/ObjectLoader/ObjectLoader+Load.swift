@@ -15,7 +15,8 @@ extension ObjectLoader {
         try setTargets(request, of: functions)
         try MapOptions.set(request, on: object.maps)
         let types = try ObjectTypes(object)
-        try Globals.set(request.globals, in: object, types)
+        let kept = Set(request.reusedMaps.filter { !$0.value.isEmpty }.keys)
+        try Globals.set(request.globals, in: object, types, kept: kept)
         let logs = VerifierLogs(request.verifierLog, functions: functions.count)
         for (index, function) in functions.enumerated() { function.use(logs, index: index) }
         let instructions = functions.map(\.instructions)

@@ -2,7 +2,7 @@ internal import CLibbpf
 internal import Linux
 
 /// The code of a function as the kernel holds it.
-public struct ProgramDump: Sendable {
+public struct ProgramCode: Sendable {
     /// A subprogram of its own name, or the function itself.
     public struct Part: Sendable {
         /// Of the instruction at which it begins.
@@ -38,7 +38,7 @@ extension Program {
     /// Reads instructions, machine code and what the BTF says of both.
     /// - Throws: `EPERM` without CAP_BPF; `EMSGSIZE` where it is larger than `mostBytes`.
     /// - Note: Calls `bpf_prog_get_info_by_fd` twice.
-    public func dump(mostBytes: Int = 64 << 20) throws(BPFError) -> ProgramDump {
+    public func code(mostBytes: Int = 64 << 20) throws(BPFError) -> ProgramCode {
         var info = try information { _ in }
         let rows: [(count: Int, size: Int)] = [
             (Int(info.xlated_prog_len), 1), (Int(info.jited_prog_len), 1),
@@ -94,14 +94,14 @@ extension Program {
         let lines = zip(
             words(5, Int(info.nr_line_info), rows[5].size),
             words(5, Int(info.nr_line_info), rows[5].size, at: 8))
-        return ProgramDump(
+        return ProgramCode(
             name: objectName(&info.name), btfID: info.btf_id,
             instructions: pairs(0, Int(info.xlated_prog_len) / 8),
             machineCode: isShown ? Array(bytes[starts[1]..<starts[1] + rows[1].count]) : [],
             machineCodeBytes: rows[1].count, addresses: addresses,
             lengths: words(3, Int(info.nr_jited_func_lens), 4).map(Int.init),
-            parts: parts.map { ProgramDump.Part(instruction: Int($0), typeID: $1) },
-            lines: lines.map { ProgramDump.Line(instruction: Int($0), text: $1) })
+            parts: parts.map { ProgramCode.Part(instruction: Int($0), typeID: $1) },
+            lines: lines.map { ProgramCode.Line(instruction: Int($0), text: $1) })
     }
 }
 
