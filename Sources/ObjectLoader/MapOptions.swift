@@ -70,11 +70,13 @@ enum MapOptions {
         _ map: ObjectMap, _ pinned: bpf_map_info, _ maxEntries: UInt32?
     ) -> String? {
         let rows: [(String, UInt32, UInt32)] = [
-            ("type", pinned.type, map.type),
             ("key size", pinned.key_size, map.keySize),
             ("value size", pinned.value_size, map.valueSize),
             ("flags", pinned.map_flags, map.flags),
         ]
+        if pinned.type != map.type {
+            return "it is a \(ObjectMap.typeName(pinned.type)), the object's a \(map.typeName)"
+        }
         for (what, there, here) in rows where there != here {
             return "its \(what) is \(there), the object's \(here)"
         }

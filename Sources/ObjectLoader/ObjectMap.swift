@@ -24,9 +24,11 @@ internal import Linux
     var flags: UInt32 { unsafe bpf_map__map_flags(map) }
     var maxEntries: UInt32 { unsafe bpf_map__max_entries(map) }
 
+    var typeName: String { Self.typeName(type) }
+
     /// libbpf's name, `array`; `type 999` where it knows none.
-    var typeName: String {
-        guard let text = unsafe libbpf_bpf_map_type_str(bpf_map__type(map)) else {
+    static func typeName(_ type: UInt32) -> String {
+        guard let text = unsafe libbpf_bpf_map_type_str(bpf_map_type(rawValue: type)) else {
             return "type \(type)"
         }
         return unsafe String(cString: text)

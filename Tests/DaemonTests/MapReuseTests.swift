@@ -84,7 +84,7 @@ import Testing
             try put("x", other, #"{"counts":{"reuse":\#(reuse)}}"#)
                 .answers(status, #"{"code":"\#(code)","pointer":"/maps/counts/reuse"}"#)
         }
-        try put("x", other, #"{"counts":{"reuse":"first/counts","max_entries":5}}"#)
+        try put("x", other, #"{"counts":{"reuse":"first/counts","max_entries":6}}"#)
             .answers(422, #"{"stage":"map","map":"counts","pointer":"/maps/counts/reuse"}"#)
         let near = try put("x", other, #"{"counts":{"reuse":"frist/counts"}}"#)
         #expect(near["/hint"]?.string?.contains("first") == true)
