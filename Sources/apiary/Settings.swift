@@ -30,6 +30,14 @@ enum Settings {
             "run_stats", .flag, "false",
             "The kernel counts runs and run time of every BPF program; some 20 ns a run."),
 
+        // Declared state.
+        Setting(
+            "manifest_objects_dir", .path, "",
+            "Where manifests may take objects from by path; empty: nowhere."),
+        Setting(
+            "manifests_dir", .path, "",
+            "Manifests that are applied as their files change; empty: none."),
+
         // Who may.
         Setting(
             "listen", .list, "",
