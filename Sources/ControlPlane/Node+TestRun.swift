@@ -111,8 +111,7 @@ extension Node {
                 throw refuse(
                     "data",
                     "A \(type.name) program is run on a packet: data has "
-                        + "\(request.data?.count ?? 0) bytes, at least \(kind.leastData) are needed."
-                )
+                        + "\(request.data?.count ?? 0) bytes, \(kind.leastData) at least are taken.")
             }
         } else if request.data != nil {
             throw refuse("data", "A \(type.name) program takes no data.")

@@ -73,8 +73,8 @@ enum Refusal {
         var failure = LoadFailure(
             stage,
             "the kernel did not create map \"\(name)\" (\(map.typeName), "
-                + "\(map.maxEntries) entries, keys of \(map.keySize) and values of \(map.valueSize) bytes, flags "
-                + "0x\(String(map.flags, radix: 16))): \(number)",
+                + "\(map.maxEntries) entries, keys of \(map.keySize) and values of "
+                + "\(map.valueSize) bytes, flags 0x\(String(map.flags, radix: 16))): \(number)",
             errno: known(number), libbpfLog: LibbpfLog.text)
         failure.map = name
         return failure
