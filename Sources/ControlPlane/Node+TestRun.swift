@@ -110,8 +110,8 @@ extension Node {
             guard let count = request.data?.count, count >= kind.leastData else {
                 throw refuse(
                     "data",
-                    "A \(type.name) program is run on a packet: data has "
-                        + "\(request.data?.count ?? 0) bytes, \(kind.leastData) at least are taken.")
+                    "A \(type.name) program is run on a packet: its data "
+                        + "has \(request.data?.count ?? 0) bytes, \(kind.leastData) are needed.")
             }
         } else if request.data != nil {
             throw refuse("data", "A \(type.name) program takes no data.")
