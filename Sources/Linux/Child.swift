@@ -158,7 +158,7 @@ public enum Child {
         return Exit(reason: reason, output: text, outputWasCut: wasCut, errors: errorText)
     }
 
-    /// Leaves one that SIGKILL does not end, because it hangs in the kernel, to a thread of its own.
+    /// Leaves one that SIGKILL does not end, as it hangs in the kernel, to a thread of its own.
     private static func abandon(_ process: pid_t) {
         // Without a thread to spare it stays a zombie, if it ever ends.
         _ = try? NamedThread("reaper") {

@@ -106,7 +106,8 @@ enum USDTSpecs {
                 .attachRefused,
                 isIndexed
                     ? "An argument of the probe is in memory at the sum of two registers, which "
-                        + "the program's usdt.bpf.h cannot read: compile it with libbpf 1.7 or later."
+                        + "the program's usdt.bpf.h cannot read: compile it with libbpf 1.7 or "
+                        + "later."
                     : "The program's \(mapName) is not as usdt.bpf.h has it: \(error.reason).",
                 pointer: "/attach/name")
         }
