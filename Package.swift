@@ -51,6 +51,7 @@ let package = Package(
         room("Linux", ["CLinux"]),
         room("JSON"),
         room("YAML", ["JSON", "Linux", yams]),
+        room("Tar"),
         room("Problems"),
         room("BTF", ["JSON"]),
         room("BPF", ["CLibbpf", "Linux", "BTF"]),
@@ -65,13 +66,13 @@ let package = Package(
         room(
             "API",
             [
-                "HTTP", "ControlPlane", "Events", "Problems", "JSON", "YAML", "Linux", "Assets",
-                log,
+                "HTTP", "ControlPlane", "Events", "Problems", "JSON", "YAML", "Tar", "Linux",
+                "Assets", log,
             ]),
         .executableTarget(
             name: "apiary",
             dependencies: [
-                "API", "HTTP", "ControlPlane", "Registry", "Loading", "Linux", "Problems",
+                "API", "HTTP", "JSON", "Tar", "ControlPlane", "Registry", "Loading", "Linux", "Problems",
                 arguments, log,
                 yams,
             ],
@@ -102,6 +103,7 @@ let package = Package(
         tests("TidyTests", ["TestSupport", "Linux", "apiary", "apiary-generate"]),
         tests("JSONTests", ["JSON"]),
         tests("YAMLTests", ["YAML", "JSON"]),
+        tests("TarTests", ["Tar"]),
         tests("BTFTests", ["BTF", "JSON"]),
         tests("EventsTests", ["Events", "BTF", "JSON", "Linux"]),
     ],

@@ -140,6 +140,7 @@ let routes: [Route] = [
     Route(
         .get, "/v1/state", "get_state", .read, getState, .worker,
         takes: ["owner", "contents", "int64"]),
+    Route(.get, "/v1/backup", "get_backup", .admin, getBackup, .worker),
     Route(
         .get, "/v1/audit", "list_audit", .admin, listAudit, .worker,
         takes: paging + ["actor", "action", "subject"]),

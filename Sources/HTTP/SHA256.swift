@@ -5,7 +5,7 @@ internal import CGnuTLS
     private let state: gnutls_hash_hd_t
 
     /// `nil` where gnutls has no memory.
-    init?() {
+    public init?() {
         var handle: gnutls_hash_hd_t?
         guard unsafe gnutls_hash_init(&handle, GNUTLS_DIG_SHA256) == 0, let handle = unsafe handle
         else { return nil }
@@ -19,7 +19,8 @@ internal import CGnuTLS
         return hash.hexDigest()
     }
 
-    func update(_ bytes: Span<UInt8>) {
+    /// Takes more bytes in.
+    public func update(_ bytes: Span<UInt8>) {
         let result = unsafe bytes.withUnsafeBufferPointer { buffer in
             unsafe gnutls_hash(state, buffer.baseAddress, buffer.count)
         }
@@ -27,7 +28,7 @@ internal import CGnuTLS
     }
 
     /// The digest of all bytes so far, in lower-case hex; the state starts anew.
-    func hexDigest() -> String {
+    public func hexDigest() -> String {
         var digest = [UInt8](repeating: 0, count: 32)
         unsafe digest.withUnsafeMutableBytes { buffer in
             // SAFETY: gnutls writes the 32 bytes of a SHA-256.
