@@ -1,4 +1,5 @@
 internal import ControlPlane
+internal import Cryptography
 internal import HTTP
 internal import JSON
 internal import Linux

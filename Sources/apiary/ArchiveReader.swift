@@ -1,4 +1,4 @@
-internal import HTTP
+internal import Cryptography
 internal import Linux
 internal import Tar
 
