@@ -14,6 +14,8 @@ public final class TestDaemon {
     /// Further arguments to `apiary serve`, from the next start on.
     public var arguments: [String]
     public var environment: [String: String]
+    /// A command that becomes the daemon, from the next start on: `["setpriv", "--bounding-set=-bpf"]`.
+    public var prefix: [String] = []
     private var process: Process?
     private var mountedBPFFS = false
     var requestCount = 0
@@ -100,9 +102,9 @@ public final class TestDaemon {
         }
         let output = try appending(to: directory + "/daemon.log")
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: executable)
+        process.executableURL = URL(fileURLWithPath: prefix.isEmpty ? executable : "/usr/bin/env")
         process.arguments =
-            [
+            (prefix.isEmpty ? [] : prefix + [executable]) + [
                 "serve", "--runtime-dir", runtimeDirectory, "--state-dir", stateDirectory,
                 "--bpffs", bpffs, "--socket", socket,
             ] + arguments
