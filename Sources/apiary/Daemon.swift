@@ -74,14 +74,22 @@ struct Daemon {
         ]
     }
 
+    /// A daemon that was killed holds its locks until the kernel has cleaned up after it, so the
+    /// next one waits a little before it takes it for alive.
     private func lock(_ directory: String) throws -> FileLock {
-        do throws(Errno) {
-            return try FileLock(directory + "/lock")
-        } catch {
-            throw ValidationError(
-                error == .eagain
-                    ? "Another apiary runs in \(directory)." : "Cannot lock \(directory): \(error)."
-            )
+        let end = Clock.monotonicNanoseconds() + 2_000_000_000
+        while true {
+            do throws(Errno) {
+                return try FileLock(directory + "/lock")
+            } catch {
+                guard error == .eagain else {
+                    throw ValidationError("Cannot lock \(directory): \(error).")
+                }
+                guard Clock.monotonicNanoseconds() < end else {
+                    throw ValidationError("Another apiary runs in \(directory).")
+                }
+                Clock.sleep(nanoseconds: 20_000_000)
+            }
         }
     }
 
