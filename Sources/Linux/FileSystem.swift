@@ -96,6 +96,18 @@ public enum FileSystem {
         if kind(path) != .directory { try makeDirectory(path, mode: mode) }
     }
 
+    /// The permission bits of what a path leads to.
+    public static func permissions(_ path: String) throws(Errno) -> UInt32 {
+        var status = stat()
+        try check(unsafe stat(path, &status))
+        return status.st_mode & 0o7777
+    }
+
+    /// Gives a path to a group.
+    public static func changeGroup(_ path: String, _ group: UInt32) throws(Errno) {
+        try check(unsafe chown(path, uid_t.max, group))
+    }
+
     public static func changeMode(_ path: String, _ mode: UInt32) throws(Errno) {
         try check(unsafe chmod(path, mode))
     }
@@ -154,6 +166,15 @@ public enum FileSystem {
         var status = stat()
         try check(unsafe stat(path, &status))
         return (UInt64(status.st_dev), UInt64(status.st_ino))
+    }
+
+    /// Device, inode and time of birth as one word: another for a file that takes the path, or the
+    /// inode, of one that is gone.
+    public static func lastingIdentity(_ path: String) throws(Errno) -> String {
+        var identity = apiary_file_identity()
+        try check(unsafe apiary_file_identity(path, &identity))
+        return "\(identity.device):\(identity.inode):\(identity.birth_seconds)."
+            + "\(identity.birth_nanoseconds)"
     }
 
     /// Makes a symbolic link that says `text`, which need not be a path.

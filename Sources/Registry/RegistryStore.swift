@@ -1,6 +1,7 @@
 internal import Assets
 internal import Foundation
 internal import GRDB
+internal import Linux
 
 /// Programs, probes, kept objects, intents, the audit log and the revision, in one SQLite file.
 ///
@@ -9,11 +10,21 @@ internal import GRDB
 /// thread.
 public final class RegistryStore: Sendable {
     private let queue: DatabaseQueue
+    private let auditLimit: Int
+    private let audited: @Sendable (AuditRow) -> Void
 
     /// Opens or makes the registry and brings its schema up to date.
     /// - Throws: `newer` where a later release wrote the file; `corrupt` where it is no database or
     ///   `PRAGMA quick_check` finds faults (the file is left as it is).
-    public init(path: String) throws(RegistryError) {
+    /// - Parameters:
+    ///   - auditLimit: the audit log keeps at least so many rows, and at most 63 more.
+    ///   - audited: is told each row of the audit log when it is committed.
+    public init(
+        path: String, auditLimit: Int = 100_000,
+        audited: @escaping @Sendable (AuditRow) -> Void = { _ in }
+    ) throws(RegistryError) {
+        self.auditLimit = auditLimit
+        self.audited = audited
         do {
             var configuration = Configuration()
             configuration.journalMode = .wal
@@ -21,13 +32,45 @@ public final class RegistryStore: Sendable {
             configuration.busyMode = .timeout(5)
             configuration.label = "registry"
             queue = try DatabaseQueue(path: path, configuration: configuration)
+            // Before anything is written: a broken file stays as it is.
+            let check = try queue.read { try String.fetchAll($0, sql: "PRAGMA quick_check(5)") }
+            guard check == ["ok"] else {
+                throw RegistryError(kind: .corrupt, reason: check.joined(separator: "; "))
+            }
             try Self.migrate(queue)
             // GRDB lowers synchronous to NORMAL when it sets WAL; what is acknowledged must be
             // durable.
             try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
-            let check = try queue.read { try String.fetchAll($0, sql: "PRAGMA quick_check(5)") }
-            guard check == ["ok"] else {
-                throw RegistryError(kind: .corrupt, reason: check.joined(separator: "; "))
+        } catch {
+            throw Self.translate(error)
+        }
+    }
+
+    /// Opens a registry for reading alone; a daemon may be at work with it.
+    /// - Throws: `older` where a daemon of this release has not opened it yet; else as
+    ///   `init(path:)`.
+    public init(reading path: String) throws(RegistryError) {
+        auditLimit = .max
+        audited = { _ in }
+        do {
+            var configuration = Configuration()
+            configuration.readonly = true
+            configuration.busyMode = .timeout(5)
+            configuration.label = "registry-reader"
+            queue = try DatabaseQueue(path: path, configuration: configuration)
+            let migrator = Migrations.migrator
+            let (isNewer, isComplete) = try queue.read { database in
+                (
+                    try migrator.hasBeenSuperseded(database),
+                    try migrator.hasCompletedMigrations(database)
+                )
+            }
+            if isNewer { throw Self.newer }
+            if !isComplete {
+                throw RegistryError(
+                    kind: .older,
+                    reason: "the registry is an earlier release's: start this release's daemon once"
+                )
             }
         } catch {
             throw Self.translate(error)
@@ -35,17 +78,15 @@ public final class RegistryStore: Sendable {
     }
 
     private static func migrate(_ queue: DatabaseQueue) throws {
-        var migrator = DatabaseMigrator()
-        for (name, sql) in Migrations.all {
-            migrator.registerMigration(name) { try $0.execute(sql: sql) }
-        }
-        if try queue.read({ try migrator.hasBeenSuperseded($0) }) {
-            throw RegistryError(
-                kind: .newer,
-                reason: "the registry was written by a later release of apiary; run that release")
-        }
+        let migrator = Migrations.migrator
+        if try queue.read({ try migrator.hasBeenSuperseded($0) }) { throw newer }
         try migrator.migrate(queue)
+        fault(.afterMigration)
     }
+
+    private static let newer = RegistryError(
+        kind: .newer,
+        reason: "the registry was written by a later release of apiary; run that release")
 
     /// Runs `body` in one transaction, with the next revision and one audit row, and gives that
     /// revision. Rows that `body` puts get it too.
@@ -61,6 +102,7 @@ public final class RegistryStore: Sendable {
                     sql: "UPDATE state SET revision = revision + 1 RETURNING revision") ?? 0
             try body(transaction)
             try transaction.audit(origin, subject: subject, outcome: "ok")
+            fault(.beforeCommit)
             return transaction.revision
         }
     }
@@ -73,6 +115,7 @@ public final class RegistryStore: Sendable {
         try writeUnsynchronized { transaction in
             for intent in intents { try transaction.put(intent) }
         }
+        fault(.afterIntent)
     }
 
     /// Forgets intents whose things are gone from bpffs, or never came to be.
@@ -80,6 +123,20 @@ public final class RegistryStore: Sendable {
         guard !names.isEmpty else { return }
         try writeUnsynchronized { transaction in
             for name in names { try transaction.removeIntent(name) }
+        }
+        fault(.afterForget)
+    }
+
+    /// Notes attempts that made no revision, each with its outcome, in one transaction that waits
+    /// for no disk: what a crash of the host takes away was no change.
+    public func audit(_ attempts: [(origin: ChangeOrigin, subject: String, outcome: String)])
+        throws(RegistryError)
+    {
+        try writeUnsynchronized { transaction in
+            for attempt in attempts {
+                try transaction.audit(
+                    attempt.origin, subject: attempt.subject, outcome: attempt.outcome)
+            }
         }
     }
 
@@ -94,7 +151,13 @@ public final class RegistryStore: Sendable {
 
     private func write<R>(_ body: (Transaction) throws -> R) throws(RegistryError) -> R {
         do {
-            return try queue.write { try body(Transaction($0)) }
+            let (result, rows) = try queue.write { database in
+                let transaction = Transaction(database, auditLimit: auditLimit)
+                return (try body(transaction), transaction.audited)
+            }
+            fault(.afterCommit)
+            for row in rows { audited(row) }
+            return result
         } catch {
             throw Self.translate(error)
         }
@@ -104,14 +167,17 @@ public final class RegistryStore: Sendable {
     /// one.
     func writeUnsynchronized(_ body: (Transaction) throws -> Void) throws(RegistryError) {
         do {
-            try queue.writeWithoutTransaction { database in
+            let rows = try queue.writeWithoutTransaction { database in
                 try database.execute(sql: "PRAGMA synchronous = NORMAL")
                 defer { Self.synchronizeFully(database) }
+                let transaction = Transaction(database, auditLimit: auditLimit)
                 try database.inTransaction {
-                    try body(Transaction(database))
+                    try body(transaction)
                     return .commit
                 }
+                return transaction.audited
             }
+            for row in rows { audited(row) }
         } catch {
             throw Self.translate(error)
         }
@@ -149,6 +215,20 @@ public final class RegistryStore: Sendable {
 /// order, and never edited after a release.
 enum Migrations {
     static let all: [(name: String, sql: String)] = [
-        ("v0001_initial", Asset.initialMigration.text)
+        ("v0001_initial", Asset.initialMigration.text),
+        ("v0002_durability", Asset.durabilityMigration.text),
+        ("v0003_apply", Asset.applyMigration.text),
+        ("v0004_tokens", Asset.tokensMigration.text),
     ]
+
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        for (name, sql) in all {
+            migrator.registerMigration(name) {
+                try $0.execute(sql: sql)
+                fault(.inMigration)
+            }
+        }
+        return migrator
+    }
 }
