@@ -27,6 +27,9 @@ public struct ValueError: Error, Sendable, Hashable {
 /// | array | an array of exactly as many elements |
 /// | flexible array at the end | as many elements as the record has bytes for |
 /// | pointer | `"0x…"`, read only |
+/// | tagged `apiary:ipv4`, `ipv6`, `ip`, `mac` | an address as text; on writing also plain hex |
+/// | tagged `apiary:big_endian` | a number, from network order |
+/// | tagged `apiary:log2` | buckets with their bounds, `[{"from":0,"to":1,"count":3}]` |
 /// | `bpf_spin_lock`, `bpf_timer`, kptr, … | that word, read only |
 /// | data section | an object of its variables |
 ///
@@ -48,6 +51,8 @@ public struct ValuePlan: Sendable {
         let typeName: String
         /// A value that is all text can be mistaken for `hex:…`.
         let isText: Bool
+        /// Whether a key of any bytes is shown so that it comes back.
+        let isAlwaysExact: Bool
 
         init(_ layout: ValueLayout) {
             self.layout = layout
@@ -55,6 +60,7 @@ public struct ValuePlan: Sendable {
             program = RenderProgram(layout)
             size = root.size
             typeName = layout.typeName(root)
+            isAlwaysExact = layout.isAlwaysExact(layout.root)
             if case .text = root.shape { isText = true } else { isText = false }
         }
     }
