@@ -70,12 +70,6 @@ final class Watch: Sendable {
 
     func add(_ connection: Connection) {
         let isFirst = state.withLock { state in
-            if state.connections.isEmpty {
-                // Without connections nobody set the clock: their deadlines would have passed.
-                let now = Clock.monotonicNanoseconds() / 1_000_000_000
-                clock.store(now, ordering: .relaxed)
-                connection.enter(.head, second: now)
-            }
             state.connections[ObjectIdentifier(connection)] = connection
             return state.connections.count == 1
         }
