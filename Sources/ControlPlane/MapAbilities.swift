@@ -127,12 +127,12 @@ extension LoadedMap {
     func require(_ use: MapUse) throws(Problem) {
         let info = map.info
         let isWrite = [.write, .delete, .push, .pop].contains(use)
-        if isWrite && info.flags & MapFlags.readOnly != 0 {
+        if isWrite && flags & MapFlags.readOnly != 0 {
             throw Problem(
                 .unsupportedMapOperation,
                 "Map \(name) was made read-only for user space (BPF_F_RDONLY).")
         }
-        if !isWrite && info.flags & MapFlags.writeOnly != 0 {
+        if !isWrite && flags & MapFlags.writeOnly != 0 {
             throw Problem(
                 .unsupportedMapOperation,
                 "Map \(name) was made write-only for user space (BPF_F_WRONLY).")

@@ -173,7 +173,7 @@ extension LoadedMap {
 
     /// Whether the kernel gives values at all.
     var canRead: Bool {
-        abilities.uses.contains(.read) && map.info.flags & MapFlags.writeOnly == 0
+        abilities.uses.contains(.read) && flags & MapFlags.writeOnly == 0
     }
 
     func refused(_ error: BPFError, while action: String) -> Problem {

@@ -43,6 +43,8 @@ extension Problem {
             case .enoent: (.notFound, "there is no such entry")
             case .eperm, .eacces:
                 (.unsupportedMapOperation, "the map is frozen or not open for that (BPF_F_RDONLY)")
+            case .ebadf:
+                (.invalidValue, "what the key or value names is not of the kind that it wants")
             default: (.unsupportedMapOperation, "\(error.call) gave \(error.errno)")
             }
         self.init(

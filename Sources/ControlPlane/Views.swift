@@ -71,6 +71,8 @@ public struct MapView: Sendable {
     public var program: String { loaded.program }
     public var name: String { loaded.name }
     public var info: MapInfo { loaded.map.info }
+    /// `BPF_F_…` of its creation.
+    public var flags: UInt32 { loaded.flags }
     /// As C writes it; nil without BTF.
     public var keyType: String? { loaded.hasKeyType ? loaded.keyPlan.typeName : nil }
     public var valueType: String? { loaded.hasValueType ? loaded.valuePlan.typeName : nil }
