@@ -57,14 +57,14 @@ extension EntryBatch {
         lines.object {
             $0.member("kind", "end")
             $0.member("operations", operations)
-            writeCounts(&$0)
+            Self.writeCounts(done, failed, &$0)
             if options.isDryRun { $0.member("dry_run", true) }
             $0.member("atomic", false)
         }
         lines.byte(0x0A)
     }
 
-    private func writeCounts(_ json: inout JSONWriter) {
+    private static func writeCounts(_ done: [Int], _ failed: [Int], _ json: inout JSONWriter) {
         json.object("counts") {
             for kind in Kind.allCases {
                 $0.object(kind.name) {
@@ -85,7 +85,7 @@ extension EntryBatch {
         }
         var end = JSONWriter(capacity: 256)
         end.object {
-            writeCounts(&$0)
+            Self.writeCounts(done, failed, &$0)
             if options.isDryRun { $0.member("dry_run", true) }
             $0.member("atomic", false)
         }

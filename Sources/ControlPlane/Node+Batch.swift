@@ -58,6 +58,16 @@ public final class BatchStream: Sendable {
         var next = 0
         var sent = 0
         var isFinished = false
+
+        mutating func run(_ count: Int) {
+            let end = min(next + count, operations.count)
+            for operation in operations[next..<end] { batch.run(operation, body.span) }
+            next = end
+            guard next == operations.count else { return }
+            batch.flush()
+            batch.appendEnd(of: operations.count)
+            isFinished = true
+        }
     }
 
     private let state: Mutex<State>
@@ -90,17 +100,5 @@ public final class BatchStream: Sendable {
                 state.batch.lines.removeAll()
             }
         }
-    }
-}
-
-extension BatchStream.State {
-    fileprivate mutating func run(_ count: Int) {
-        let end = min(next + count, operations.count)
-        for operation in operations[next..<end] { batch.run(operation, body.span) }
-        next = end
-        guard next == operations.count else { return }
-        batch.flush()
-        batch.appendEnd(of: operations.count)
-        isFinished = true
     }
 }
