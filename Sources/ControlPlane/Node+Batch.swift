@@ -60,7 +60,7 @@ public final class BatchStream: Sendable {
         var isFinished = false
 
         mutating func run(_ count: Int) {
-            let end = min(next + count, operations.count)
+            let (body, end) = (body, min(next + count, operations.count))
             for operation in operations[next..<end] { batch.run(operation, body.span) }
             next = end
             guard next == operations.count else { return }
@@ -74,7 +74,9 @@ public final class BatchStream: Sendable {
     /// Between two turns of others.
     private static let piece = 256
 
-    init(_ batch: consuming EntryBatch, _ body: [UInt8], _ operations: [EntryBatch.Operation]) {
+    init(
+        _ batch: consuming sending EntryBatch, _ body: [UInt8], _ operations: [EntryBatch.Operation]
+    ) {
         state = Mutex(State(batch: batch, body: body, operations: operations))
     }
 
