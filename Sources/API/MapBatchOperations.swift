@@ -37,8 +37,17 @@ private func wantsLines(_ call: Call) throws(Problem) -> Bool {
         throw Problem(.invalidParameter, "format=\(other) is not allowed: json, ndjson.")
     case nil: break
     }
-    let accept = call.head.header("accept")?.lowercased() ?? ""
-    return accept.hasPrefix("application/x-ndjson")
+    guard let accept = call.head.header("accept") else { return false }
+    for part in accept.split(separator: ",") {
+        switch part.prefix(while: { $0 != ";" }).filter({ $0 != " " }).lowercased() {
+        case "application/x-ndjson": return true
+        case "application/json", "application/*", "*/*": return false
+        default: continue
+        }
+    }
+    throw Problem(
+        .notAcceptable,
+        "Accept: \(accept) leaves nothing: application/json, application/x-ndjson.")
 }
 
 /// A batch as the answer of a request.

@@ -25,10 +25,16 @@ struct ValueLayout: Sendable {
         let notation: ValueNotation
     }
 
-    init(_ types: BTFTypes, type: BTFTypes.ID) throws(BTFError) {
+    init(_ types: BTFTypes, type: BTFTypes.ID, shownAs notation: ValueNotation? = nil)
+        throws(BTFError)
+    {
         self.types = types
         notations = ValueNotations(types)
-        root = try node(of: type, types, depth: 0)
+        if let tagged = try noted(type, notation, types, depth: 0) {
+            root = tagged
+        } else {
+            root = try node(of: type, types, depth: 0)
+        }
         known = [:]
         nodesOfTags = [:]
         notations = nil
@@ -38,6 +44,12 @@ struct ValueLayout: Sendable {
         else {
             throw BTFError("\(types.spelling(of: type)) is too large to be shown")
         }
+    }
+
+    /// Of a variable's values, which its own tags may want shown otherwise than its type's.
+    init(_ types: BTFTypes, variable: BTFTypes.Variable) throws(BTFError) {
+        let notation = ValueNotations(types).onType(variable.id, types)
+        try self.init(types, type: variable.type, shownAs: notation)
     }
 
     init(untyped size: Int) {

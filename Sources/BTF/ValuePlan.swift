@@ -75,6 +75,11 @@ public struct ValuePlan: Sendable {
         compiled = Compiled(try ValueLayout(types, type: type))
     }
 
+    /// A plan of a variable, whose declaration may have a tag of its own.
+    public init(_ types: BTFTypes, variable: BTFTypes.Variable) throws(BTFError) {
+        compiled = Compiled(try ValueLayout(types, variable: variable))
+    }
+
     /// A plan without BTF: an unsigned integer of 1, 2, 4 or 8 bytes (shown as number), else hex.
     public init(untyped size: Int) { compiled = Compiled(ValueLayout(untyped: size)) }
 

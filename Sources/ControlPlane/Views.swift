@@ -80,9 +80,10 @@ public struct MapView: Sendable {
     public var isFrozen: Bool? { loaded.map.isFrozen }
     /// What can be done with its entries, by its type and its flags.
     public var uses: [MapUse] {
-        MapUse.allCases.filter { use in
+        let isFrozen = isFrozen == true
+        return MapUse.allCases.filter { use in
             do { try loaded.require(use) } catch { return false }
-            return true
+            return !(isFrozen && use.isChange)
         }
     }
     /// Bytes of kernel memory, as the kernel accounts them.
