@@ -132,7 +132,9 @@ struct CTypes {
 
     private mutating func enumeration() -> (String, [(name: String, value: Int)]) {
         let name = "e_\(self.name())"
-        let values = [(name: "\(name)_A", value: -3), ("\(name)_B", 0), ("\(name)_C", 500)]
+        let values: [(name: String, value: Int)] = [
+            ("\(name)_A", -3), ("\(name)_B", 0), ("\(name)_C", 500),
+        ]
         let list = values.map { "\($0.name) = \($0.value)" }.joined(separator: ", ")
         declarations += "enum \(name) { \(list) };\n"
         return (name, values)

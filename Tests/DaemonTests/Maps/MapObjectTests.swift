@@ -12,20 +12,28 @@ import Testing
         return apiary
     }
 
-    /// A socket of this process's that listens on a port of loopback, as a client names it.
-    private func listener() throws -> (socket: FileDescriptor, name: String) {
-        let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        try #require(raw >= 0)
-        let descriptor = FileDescriptor(owning: raw)
-        var yes: Int32 = 1
-        try #require(setsockopt(raw, SOL_SOCKET, SO_REUSEPORT, &yes, 4) == 0)
-        try #require(listen(raw, 1) == 0)
-        return (descriptor, #"{"pid":\#(getpid()),"fd":\#(raw)}"#)
+    /// A socket of this process's that listens on a port of loopback.
+    private final class Listener: Sendable {
+        let raw: Int32
+        /// As a client names it.
+        var name: String { #"{"pid":\#(getpid()),"fd":\#(raw)}"# }
+
+        init() throws {
+            raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            try #require(raw >= 0)
+            var yes: Int32 = 1
+            let isShared = unsafe setsockopt(raw, SOL_SOCKET, SO_REUSEPORT, &yes, 4) == 0
+            let isListening = listen(raw, 1) == 0
+            try #require(isShared && isListening)
+        }
+
+        deinit { close(raw) }
     }
 
     @Test func `sockets are set by process and descriptor, and shown by their cookie`() throws {
         let apiary = try daemon()
-        let (socket, name) = try listener()
+        let socket = try Listener()
+        let name = socket.name
         defer { withExtendedLifetime(socket) {} }
         for (map, key) in [("sockets", "1"), ("socket_hash", "7"), ("listeners", "1")] {
             let path = "/v1/maps/k/\(map)/entries/\(key)"
@@ -51,7 +59,8 @@ import Testing
 
     @Test func `storage of a socket is reached by process and descriptor`() throws {
         let apiary = try daemon()
-        let (socket, name) = try listener()
+        let socket = try Listener()
+        let name = socket.name
         defer { withExtendedLifetime(socket) {} }
         let path = "/v1/maps/k/of_sockets/entries/\(name)"
         try apiary.curl("PUT \(path)", json: #"{"value":5}"#).answers(201)
@@ -71,8 +80,7 @@ import Testing
             print("skipped: this kernel has no AF_XDP sockets")
             return
         }
-        let socket = FileDescriptor(owning: raw)
-        defer { withExtendedLifetime(socket) {} }
+        defer { close(raw) }
         let path = "/v1/maps/k/xsks/entries/1"
         let name = #"{"value":{"pid":\#(getpid()),"fd":\#(raw)}}"#
         try apiary.curl("PUT \(path)", json: name).answers(200)
