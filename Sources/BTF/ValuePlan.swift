@@ -47,6 +47,7 @@ public struct ValuePlan: Sendable {
     final class Compiled: Sendable {
         let layout: ValueLayout
         let program: RenderProgram
+        let decoding: DecodeProgram
         let size: Int
         let typeName: String
         /// A value that is all text can be mistaken for `hex:…`.
@@ -58,6 +59,7 @@ public struct ValuePlan: Sendable {
             self.layout = layout
             let root = layout.nodes[layout.root]
             program = RenderProgram(layout)
+            decoding = DecodeProgram(layout)
             size = root.size
             typeName = layout.typeName(root)
             isAlwaysExact = layout.isAlwaysExact(layout.root)

@@ -64,6 +64,8 @@ struct EntryBatch: ~Copyable {
     private var keys: [UInt8] = []
     private var values: [UInt8] = []
     private var usesBatches: Bool
+    /// Whether plain operations can be read straight into what the kernel is given.
+    private let isDirect: Bool
 
     init(map: LoadedMap, bytes: MapBytes, options: BatchOptions) {
         self.map = map
@@ -75,11 +77,14 @@ struct EntryBatch: ~Copyable {
         usesBatches =
             options.listsOnlyFailures && options.mode == .any && !options.isDryRun
             && bytes.objects == nil && EntryWalk.hasBatches(map.map.info.type)
+        isDirect =
+            usesBatches && !bytes.isPerCPU && options.style.encoding == .typed && !map.hasIndexes
     }
 
     // MARK: One operation
 
     mutating func run(_ operation: Operation, _ body: Span<UInt8>) {
+        if isDirect, runDirectly(operation, body.extracting(operation.text)) { return }
         let place = pointer(operation.kind, operation.index, operation.isLine)
         do throws(Problem) {
             let document: JSONValue
@@ -98,6 +103,33 @@ struct EntryBatch: ~Copyable {
             fail(operation.kind, operation.index, error)
         }
         bytes.objects?.release()
+    }
+
+    /// Reads an operation for the kernel's batches straight into their bytes; false where it is not
+    /// spelt plainly, or wrong.
+    private mutating func runDirectly(_ operation: Operation, _ text: Span<UInt8>) -> Bool {
+        guard operation.kind != .lookup else { return false }
+        makeRoom(for: operation.kind)
+        let (keyStart, valueStart) = (keys.count, values.count)
+        keys.append(contentsOf: repeatElement(0, count: map.map.info.keySize))
+        let isUpdate = operation.kind == .update
+        if isUpdate { values.append(contentsOf: repeatElement(0, count: map.map.lookupBytes)) }
+        var position = 0
+        let isRead =
+            isUpdate
+            ? PlainJSON.skip("{\"key\":", text, &position)
+                && map.keyPlan.decode(text, &position, into: &keys, at: keyStart)
+                && PlainJSON.skip(",\"value\":", text, &position)
+                && map.valuePlan.decode(text, &position, into: &values, at: valueStart)
+                && PlainJSON.skip("}", text, &position)
+            : map.keyPlan.decode(text, &position, into: &keys, at: keyStart)
+        guard isRead, position == text.count else {
+            keys.removeLast(keys.count - keyStart)
+            values.removeLast(values.count - valueStart)
+            return false
+        }
+        waiting.append((operation.index, operation.isLine))
+        return true
     }
 
     private func pointer(_ kind: Kind, _ index: Int, _ isLine: Bool) -> JSONPointer {
@@ -194,13 +226,16 @@ struct EntryBatch: ~Copyable {
 
     // MARK: Many at once
 
+    private mutating func makeRoom(for kind: Kind) {
+        guard
+            waitingKind != kind || waiting.count >= 4096 || keys.count + values.count > 1 << 20
+        else { return }
+        flush()
+        waitingKind = kind
+    }
+
     private mutating func wait(_ operation: Operation, _ key: [UInt8], _ value: [UInt8]) {
-        if waitingKind != operation.kind || waiting.count >= 4096
-            || keys.count + values.count > 1 << 20
-        {
-            flush()
-            waitingKind = operation.kind
-        }
+        makeRoom(for: operation.kind)
         waiting.append((operation.index, operation.isLine))
         keys += key
         values += value

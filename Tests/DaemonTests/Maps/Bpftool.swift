@@ -17,10 +17,9 @@ enum Bpftool {
             }
             if number ?? ours.number.flatMap({ UInt128($0.text) }) == hex { return nil }
         case .pointer:
-            let number = theirs.number?.text ?? theirs.string
-            if ours.string == "0x0", number == "0" || number == "(nil)" || number == "(null)" {
-                return nil
-            }
+            // In a union it can be any number.
+            let address = (ours.string?.dropFirst(2)).flatMap { UInt64($0, radix: 16) }
+            if let address, address == theirs.uint64 ?? 0 { return nil }
         case .bytes:
             let bytes = theirs.array?.compactMap(\.int).map {
                 (0..<16).contains($0) ? "0" + String($0, radix: 16) : String($0, radix: 16)
@@ -60,8 +59,8 @@ enum Bpftool {
             guard let text = element.string else { return nil }
             return text.hasPrefix("\\x") ? UInt8(text.dropFirst(2), radix: 16) : text.utf8.first
         }
-        let padded =
-            Array(ours.utf8) + [UInt8](repeating: 0, count: max(0, count - ours.utf8.count))
-        return bytes == padded
+        guard let bytes, bytes.count == count else { return false }
+        // In a union it can be any bytes: what is no text is replaced in ours.
+        return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) == ours
     }
 }
