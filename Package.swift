@@ -50,28 +50,33 @@ let package = Package(
         room("Assets", ["CAssets"]),
         room("Linux", ["CLinux"]),
         room("JSON"),
+        room("Cryptography", ["CGnuTLS"]),
+        room("YAML", ["JSON", "Linux", yams]),
         room("Problems"),
         room("BTF", ["JSON"]),
         room("BPF", ["CLibbpf", "Linux", "BTF"]),
         room("Loading", ["Linux", "JSON"]),
         room("ObjectLoader", ["CLibbpf", "BPF", "BTF", "Loading", "Linux", "JSON"]),
         room("Events", ["BPF", "BTF", "JSON", "Linux"]),
-        room("Registry", [grdb, "Assets", "JSON", "Linux"]),
+        room("Registry", [grdb, "Assets", "Cryptography", "JSON", "Linux"]),
         room(
             "ControlPlane",
-            ["Registry", "Events", "Loading", "BPF", "BTF", "Problems", "JSON", "Linux", log]),
-        room("HTTP", ["CMicrohttpd", "CGnuTLS", "CZlib", "Linux"]),
+            [
+                "Registry", "Events", "Loading", "BPF", "BTF", "Cryptography", "Problems", "JSON",
+                "Linux", log,
+            ]),
+        room("HTTP", ["CMicrohttpd", "CGnuTLS", "CZlib", "Cryptography", "Linux"]),
         room(
             "API",
             [
-                "HTTP", "ControlPlane", "Events", "Problems", "JSON", "Linux", "Assets", log,
+                "HTTP", "ControlPlane", "Events", "Cryptography", "Problems", "JSON", "YAML",
+                "Linux", "Assets", log,
             ]),
         .executableTarget(
             name: "apiary",
             dependencies: [
-                "API", "HTTP", "ControlPlane", "Registry", "Loading", "Linux", "Problems",
-                arguments, log,
-                yams,
+                "API", "HTTP", "ControlPlane", "Registry", "Loading", "Problems", "JSON", "Linux",
+                arguments, log, yams,
             ],
             swiftSettings: ours),
         .executableTarget(
@@ -99,6 +104,7 @@ let package = Package(
             exclude: ["Objects"], swiftSettings: ours),
         tests("TidyTests", ["TestSupport", "Linux", "apiary", "apiary-generate"]),
         tests("JSONTests", ["JSON"]),
+        tests("YAMLTests", ["YAML", "JSON"]),
         tests("BTFTests", ["BTF", "JSON"]),
         tests("EventsTests", ["Events", "BTF", "JSON", "Linux"]),
     ],

@@ -10,7 +10,8 @@ internal import Problems
     let kind = try call.filter("kind", among: AttachKinds.names)
     let state = try call.filter("state", among: ["attached", "disabled", "failed"])
     let probes = service.node.probes().filter { probe in
-        matches(probe.row.labels, labels) && (program ?? probe.row.program) == probe.row.program
+        call.sees(probe.row.program, service.node) && matches(probe.row.labels, labels)
+            && (program ?? probe.row.program) == probe.row.program
             && (function ?? probe.row.function) == probe.row.function
             && (kind ?? probe.attach.kindName) == probe.attach.kindName
             && (state ?? probe.state.rawValue) == probe.state.rawValue
@@ -32,9 +33,17 @@ internal import Problems
 }
 
 private func request(_ call: Call, id: String?) throws(Problem) -> ProbeChange {
+    try probeChange(
+        try call.document(), id: id, conditions: try call.conditions,
+        isDryRun: try call.isDryRun)
+}
+
+/// What a document says of a probe beside its id: a request's, or a part of a manifest.
+func probeChange(
+    _ document: JSONObject, id: String?, conditions: Conditions, isDryRun: Bool
+) throws(Problem) -> ProbeChange {
     let fields = try Fields(
-        try call.document(),
-        known: ["program", "function", "attach", "enabled", "labels", "when_gone"])
+        document, known: ["program", "function", "attach", "enabled", "labels", "when_gone"])
     var attach = try fields.object("attach") ?? JSONObject()
     // Whoever looks for it among the target's members is understood.
     let inAttach = attach["when_gone"]?.string.flatMap(ProbeChange.WhenGone.init(rawValue:))
@@ -46,13 +55,18 @@ private func request(_ call: Call, id: String?) throws(Problem) -> ProbeChange {
         labels: try fields.labels("labels") ?? [:],
         whenGone: try fields.choice("when_gone", of: ProbeChange.WhenGone.self) ?? inAttach
             ?? .fail,
-        conditions: try call.conditions, isDryRun: try call.isDryRun)
+        conditions: conditions, isDryRun: isDryRun)
 }
 
 private func change(_ change: ProbeChange, _ service: Service, _ call: Call) throws(Problem)
     -> Answer
 {
-    try answer(try service.node.putProbe(change, call.origin), call)
+    try service.checkScope(change.program, call)
+    if let target = change.attach["program"]?.string { try service.checkScope(target, call) }
+    if let map = change.attach["map"]?.string, map.contains("/") {
+        try service.checkScope(String(map.prefix { $0 != "/" }), call)
+    }
+    return try answer(try service.node.putProbe(change, call.origin), call)
 }
 
 private func answer(_ outcome: ProbeOutcome, _ call: Call) throws(Problem) -> Answer {
@@ -109,6 +123,7 @@ private func answer(_ outcome: ProbeOutcome, _ call: Call) throws(Problem) -> An
             .invalidParameter,
             "program is missing: DELETE /v1/probes?program=NAME detaches its probes.")
     }
+    try service.checkScope(program, call)
     do { _ = try service.node.program(program) } catch {
         if try call.flag("missing_ok") { return .noContent }
         throw error
@@ -128,6 +143,7 @@ private func document(of probe: ProbeView) -> JSONObject {
     document["enabled"] = .bool(probe.row.enabled)
     document["labels"] = labelsDocument(probe.row.labels)
     document["when_gone"] = .string(probe.row.whenGone.rawValue)
+    document["owner"] = JSONValue(probe.owner)
     document["state"] = .string(probe.state.rawValue)
     document["problem"] = probe.problem.map { .object($0.document(requestID: nil)) }
     document["link"] = link(of: probe)

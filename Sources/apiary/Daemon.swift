@@ -17,31 +17,40 @@ struct StartRefusal: Error, CustomStringConvertible {
 
 /// Puts the rooms together, and takes them apart again when a signal says so.
 struct Daemon {
-    private let configuration: Configuration
-    private let log = Logger(label: "apiary")
+    let configuration: Configuration
+    let options: ServeOptions
+    let log = Logger(label: "apiary")
 
-    init(_ configuration: Configuration) {
+    init(_ configuration: Configuration, _ options: ServeOptions) {
         self.configuration = configuration
+        self.options = options
     }
 
     func run() throws {
         Signal.takeOver()
         let descriptors = ProcessLimits.raise()
         for name in configuration.unknownVariables { log.warning("\(name) is not a setting") }
+        try configuration.tlsIdentity?.activate()
+        let rules = try configuration.accessRules
+        let fileTokens = try configuration.fileTokens
         var locks = try prepareDirectories()
         try prepareMounts()
         locks.append(
             try lock(configuration.text("bpffs"), FileLock.init(directory:)))
         let node = try makeNode()
+        node.tokens.replaceFixed(fileTokens)
         let service = Service(
-            node: node, version: apiaryVersion, isUnprotected: configuration.flag("unprotected"),
-            ownUserID: ProcessLimits.userID, log: log)
+            node: node, version: apiaryVersion, rules: rules,
+            streamsPerCredential: configuration.integer("streams_per_credential"),
+            ownUserID: ProcessLimits.userID,
+            manifestObjectsDirectory: configuration.optionalText("manifest_objects_dir"), log: log)
         var limits = ServerLimits()
         // Half of the descriptors are for maps, links and rings.
         limits.connections = min(limits.connections, max(64, descriptors / 2))
         let server = try Server(
-            [.unix(path: configuration.text("socket"), mode: 0o660)] + configuration.listeners,
+            configuration.listeners,
             limits: limits, application: service, log: { [log] in log.warning("\($0)") })
+        try grantSocket()
         log.notice(
             "listening",
             metadata: ["socket": "\(configuration.text("socket"))", "version": "\(apiaryVersion)"])
@@ -50,18 +59,18 @@ struct Daemon {
             throw ExitCode(1)
         }
         log.notice("ready")
-        wait()
+        wait(service)
         node.stop()
         server.stop(deadlineMilliseconds: 4000)
         log.notice("stopped; probes stay attached")
         _ = locks
     }
 
-    private func wait() {
+    private func wait(_ service: Service) {
         while true {
             switch Signal.next() {
             case .interrupt, .terminate: return
-            case .hangUp: log.notice("SIGHUP: nothing to read again in this release")
+            case .hangUp: readAgain(service)
             }
         }
     }
@@ -91,7 +100,8 @@ struct Daemon {
                     stateDirectory: configuration.text("state_dir"),
                     journalDirectory: configuration.text("journal_dir"),
                     bpffsDirectory: configuration.text("bpffs"),
-                    loader: Loader(executable: configuration.text("loader"))), log: log)
+                    loader: Loader(executable: configuration.text("loader")),
+                    auditRows: configuration.integer("audit_rows")), log: log)
         } catch let error as RegistryError {
             let path = configuration.text("state_dir") + "/registry.sqlite"
             let advice =
