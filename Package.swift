@@ -97,7 +97,7 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["JSON", "Linux", "Problems"],
             path: "Tests/TestSupport", swiftSettings: ours),
-        tests("ContractTests", ["TestSupport", "API", "ControlPlane", "JSON", "Problems"]),
+        tests("ContractTests", ["TestSupport", "API", "BPF", "ControlPlane", "JSON", "Problems"]),
         .testTarget(
             name: "DaemonTests",
             dependencies: ["TestSupport", "JSON", "Linux"],

@@ -1,5 +1,5 @@
 /* What an object tells Apiary about its events: which struct a ring buffer's records are, and how
- * many it lost. Include it after <linux/bpf.h> (or vmlinux.h) and <bpf/bpf_helpers.h>, or alone.
+ * many it lost; and about its types: addresses, byte order, histograms. Include it after <linux/bpf.h> (or vmlinux.h) and <bpf/bpf_helpers.h>, or alone.
  * Needs Linux 5.8 (ring buffers), no CO-RE, any -mcpu.
  *
  *     #include "apiary.bpf.h"
@@ -83,6 +83,61 @@
 
 /* Gives a reserved record back unseen; it is not counted as lost. */
 #define APIARY_DISCARD(event) bpf_ringbuf_discard((event), 0)
+
+/* How members of map values, keys and events are shown, and taken back, behind their names:
+ *
+ *     struct flow {
+ *         __be32 saddr APIARY_IPV4;           // "192.0.2.1"
+ *         __u8 daddr[16] APIARY_IPV6;         // "2001:db8::1"
+ *         __u8 source[6] APIARY_MAC;          // "0a:1b:2c:3d:4e:5f"
+ *         __be16 port APIARY_BIG_ENDIAN;      // 443, from network order
+ *         __u64 latency_us[27] APIARY_LOG2;   // [{"from":0,"to":1,"count":3},…]
+ *     };
+ *
+ * Addresses are in network order, as packets and the kernel's sockets have them; APIARY_IP is IPv4
+ * for 4 bytes and IPv6 for 16. Arrays of addresses are arrays of texts. A typedef can have a tag too:
+ * `typedef __be32 address_t APIARY_IPV4`. They are BTF declaration tags: libbpf leaves them out on
+ * kernels before 5.16, where the members are plain numbers and hex.
+ */
+#if __has_attribute(btf_decl_tag)
+#define APIARY_TAG(text) __attribute__((btf_decl_tag("apiary:" text)))
+#else
+#define APIARY_TAG(text)
+#endif
+#define APIARY_IPV4 APIARY_TAG("ipv4")
+#define APIARY_IPV6 APIARY_TAG("ipv6")
+#define APIARY_IP APIARY_TAG("ip")
+#define APIARY_MAC APIARY_TAG("mac")
+#define APIARY_BIG_ENDIAN APIARY_TAG("big_endian")
+
+/* An array of at most 64 counters, `__u32` or `__u64`: the one at i counts the values from 2^i to
+ * 2^(i+1)-1, the first also 0, the last everything above. `apiary_log2(value)`, at most one less
+ * than the array has, is the place where a value belongs.
+ */
+#define APIARY_LOG2 APIARY_TAG("log2")
+
+static __always_inline __u32 apiary_log2(__u64 value)
+{
+    __u32 log = 0, step;
+
+#pragma unroll
+    for (step = 32; step > 0; step /= 2) {
+        if (value >> step) {
+            value >>= step;
+            log += step;
+        }
+    }
+    return log;
+}
+
+/* Counts `value` in the histogram `slots`, an array. */
+#define APIARY_COUNT_LOG2(slots, value)                                                           \
+    do {                                                                                          \
+        __u32 apiary_slot = apiary_log2(value);                                                   \
+        if (apiary_slot >= sizeof(slots) / sizeof((slots)[0]))                                    \
+            apiary_slot = sizeof(slots) / sizeof((slots)[0]) - 1;                                 \
+        __sync_fetch_and_add(&(slots)[apiary_slot], 1);                                           \
+    } while (0)
 
 /* Atomic although the counter is the CPU's own: an interrupt's program may lose a record while the
  * interrupted one counts its.

@@ -121,7 +121,7 @@ private func wholeMap(
 private func follow(
     _ service: Service, _ call: Call, _ map: MapView, _ interval: String, _ format: EntryFormat
 ) throws(Problem) -> Answer {
-    for name in ["limit", "cursor", "where", "prefix", "count"]
+    for name in ["limit", "cursor", "count"]
     where !call.parameters(name).isEmpty {
         throw Problem(.invalidParameter, "\(name) does not go with follow: leave it out.")
     }
@@ -134,7 +134,7 @@ private func follow(
                 .notAcceptable, "follow is application/x-ndjson or text/event-stream.")
         }
     let follower = try service.node.follow(
-        map, everyNanoseconds: try nanoseconds(interval), try call.entryStyle, framing)
+        map, everyNanoseconds: try nanoseconds(interval), try call.entryQuery, framing)
     if call.head.method == .head {
         follower.close()
         return Answer(headers: [(name: "Content-Type", value: type)])

@@ -108,11 +108,15 @@ let routes: [Route] = [
         takes: remove + ["encoding"]),
 
     Route(
+        .post, "/v1/maps/{program}/{map}/freeze", "freeze_map", .operate, freezeMap, .worker,
+        takes: change),
+    Route(
         .post, "/v1/maps/{program}/{map}/batch", "post_batch", .operate, postBatch, .worker,
-        takes: change + ["mode", "encoding", "results"], body: .jsonLines(limit: 32 << 20)),
+        takes: change + ["mode", "encoding", "results", "format"], body: .jsonLines(limit: 32 << 20)
+    ),
     Route(
         .post, "/v1/maps/{program}/{map}/push", "push_value", .operate, pushValue,
-        takes: change + ["overwrite", "encoding"], body: small),
+        takes: change + ["overwrite", "encoding", "type"], body: small),
     Route(
         .post, "/v1/maps/{program}/{map}/pop", "pop_value", .operate, popValue,
         takes: change + ["encoding"]),

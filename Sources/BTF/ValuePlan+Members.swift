@@ -1,3 +1,5 @@
+public import JSON
+
 extension ValuePlan {
     /// A top-level member of the struct, union or data section; for rules and filters that read
     /// single values out of records (`pid`, `ts_ns`).
@@ -5,6 +7,7 @@ extension ValuePlan {
         /// `kernel` is what belongs to the kernel: locks, timers, kptrs.
         public enum Kind: Sendable, Hashable {
             case integer, bool, enumeration, float, pointer, text, bytes, array, structure, kernel
+            case address, histogram
         }
 
         public let name: String
@@ -18,7 +21,10 @@ extension ValuePlan {
         public let isSigned: Bool
         /// Bits of a bitfield, and the bit, from the start of the record, where it starts.
         public let bits: (offset: Int, size: Int)?
+        /// Whether an integer is in network order.
+        public let isBigEndian: Bool
         fileprivate let enumeration: Int?
+        fileprivate let node: Int
 
         /// Whether `integer(_:in:)` can read it.
         public var isInteger: Bool {
@@ -34,14 +40,86 @@ extension ValuePlan {
     public var members: [Member] {
         let layout = compiled.layout
         guard case .composite(let number) = layout.nodes[layout.root].shape else { return [] }
-        return layout.composites[number].fields.map { field in
-            let node = layout.nodes[field.node]
-            let (kind, isSigned, enumeration) = describe(node)
-            return Member(
-                name: field.name, kind: kind, typeName: layout.typeName(node),
-                offset: field.offset, size: node.size, isSigned: isSigned,
-                bits: field.bits.map { ($0.offset, $0.size) }, enumeration: enumeration)
+        return layout.composites[number].fields.map { member($0, named: $0.name, at: 0) }
+    }
+
+    /// - Parameter offset: bytes from the start of the record to the field's parent.
+    private func member(_ field: ValueField, named name: String, at offset: Int) -> Member {
+        member(
+            field.node, named: name, at: offset + field.offset,
+            bits: field.bits.map { (8 * offset + $0.offset, $0.size) })
+    }
+
+    private func member(
+        _ index: Int, named name: String, at offset: Int, bits: (offset: Int, size: Int)? = nil
+    ) -> Member {
+        let layout = compiled.layout
+        let node = layout.nodes[index]
+        let (kind, isSigned, enumeration) = describe(node)
+        var isBigEndian = false
+        if case .bigEndian = node.shape { isBigEndian = true }
+        return Member(
+            name: name, kind: kind, typeName: layout.typeName(node), offset: offset,
+            size: node.size, isSigned: isSigned, bits: bits, isBigEndian: isBigEndian,
+            enumeration: enumeration, node: index)
+    }
+
+    /// The member that a path leads to, through structs and arrays: `last.ports.0`. A name with a
+    /// dot in it is found as it is.
+    public func member(atPath path: String) -> Member? {
+        var (index, offset) = (compiled.layout.root, 0)
+        var rest = path[...]
+        while true {
+            let layout = compiled.layout
+            switch layout.nodes[index].shape {
+            case .composite(let number):
+                let composite = layout.composites[number]
+                if let found = composite.index[String(rest)] {
+                    return member(composite.fields[found], named: path, at: offset)
+                }
+                guard let dot = rest.firstIndex(of: "."),
+                    let found = composite.index[String(rest[..<dot])],
+                    composite.fields[found].bits == nil
+                else { return nil }
+                offset += composite.fields[found].offset
+                index = composite.fields[found].node
+                rest = rest[rest.index(after: dot)...]
+            case .array(let element, let count):
+                let number = rest.prefix { $0 != "." }
+                guard let place = Int(number), place >= 0, place < count else { return nil }
+                offset += place * layout.nodes[element].size
+                index = element
+                rest = rest.dropFirst(number.count)
+                if rest.isEmpty { return member(index, named: path, at: offset) }
+                rest = rest.dropFirst()
+            default: return nil
+            }
         }
+    }
+
+    /// The value of one member in a record that is zero else.
+    public func encode(_ value: JSONValue, as member: Member) throws(ValueError) -> [UInt8] {
+        var encoder = ValueEncoder(compiled.layout, at: .root, maximumSize: size)
+        if let bits = member.bits {
+            try encoder.bitfield(
+                value, ValueField.Bits(offset: bits.offset, size: bits.size),
+                compiled.layout.nodes[member.node], at: 0)
+        } else {
+            try encoder.encode(member.node, value, at: member.offset, isTail: false)
+        }
+        return encoder.bytes
+    }
+
+    /// The number that a `float` or `double` has in `record`.
+    public func float(_ member: Member, in record: Span<UInt8>) -> Double? {
+        guard member.kind == .float else { return nil }
+        var bits: UInt64 = 0
+        for byte in 0..<member.size {
+            bits |= UInt64(record[member.offset + byte]) << UInt64(8 * byte)
+        }
+        return member.size == 4
+            ? Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits)))
+            : Double(bitPattern: bits)
     }
 
     /// The member of this name; looks through `members`, so not for each record.
@@ -55,6 +133,9 @@ extension ValuePlan {
         case .enumeration(let table):
             (.enumeration, compiled.layout.enumerations[table].isSigned, table)
         case .pointer: (.pointer, false, nil)
+        case .bigEndian(let isSigned): (.integer, isSigned, nil)
+        case .address, .hardwareAddress: (.address, false, nil)
+        case .histogram: (.histogram, false, nil)
         case .text: (.text, false, nil)
         case .bytes, .raw: (.bytes, false, nil)
         case .opaque: (.kernel, false, nil)
@@ -69,6 +150,11 @@ extension ValuePlan {
     /// - Parameter record: at least `size` bytes.
     public func integer(_ member: Member, in record: Span<UInt8>) -> Int128? {
         guard member.isInteger else { return nil }
+        if member.isBigEndian {
+            let bytes = record.extracting(member.offset..<member.offset + member.size)
+            let value = bigEndian(bytes, isSigned: member.isSigned)
+            return member.isSigned || value >= 0 ? value : nil
+        }
         let (start, count) = member.bits ?? (8 * member.offset, 8 * member.size)
         var value: UInt128 = 0
         var filled = 0
@@ -95,11 +181,7 @@ extension ValuePlan {
 extension ValuePlan {
     /// The value itself as a member that begins at 0; its name is empty.
     public var whole: Member {
-        let node = compiled.layout.nodes[compiled.layout.root]
-        let (kind, isSigned, enumeration) = describe(node)
-        return Member(
-            name: "", kind: kind, typeName: compiled.layout.typeName(node), offset: 0,
-            size: node.size, isSigned: isSigned, bits: nil, enumeration: enumeration)
+        member(compiled.layout.root, named: "", at: 0)
     }
 
     /// The integers that a value consists of, those of nested structs and arrays among them, by
@@ -115,12 +197,18 @@ extension ValuePlan {
         let layout = compiled.layout
         let node = layout.nodes[index]
         switch node.shape {
-        case .integer(let isSigned):
+        case .integer:
             guard members.count < 65_536 else { return "it has more than 65536 of them" }
-            members.append(
-                Member(
-                    name: "", kind: .integer, typeName: layout.typeName(node), offset: offset,
-                    size: node.size, isSigned: isSigned, bits: nil, enumeration: nil))
+            members.append(member(index, named: "", at: offset))
+            return nil
+        case .histogram(let elementSize, let count):
+            for place in 0..<count {
+                members.append(
+                    Member(
+                        name: "", kind: .integer, typeName: "a counter",
+                        offset: offset + place * elementSize, size: elementSize, isSigned: false,
+                        bits: nil, isBigEndian: false, enumeration: nil, node: index))
+            }
             return nil
         case .array(let element, let count):
             let stride = layout.nodes[element].size

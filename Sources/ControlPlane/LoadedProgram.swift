@@ -117,11 +117,14 @@ final class LoadedMap: Sendable {
     let valuePlan: ValuePlan
     let hasKeyType: Bool
     let hasValueType: Bool
+    /// `BPF_F_…`, those too that only the object tells.
+    let flags: UInt32
 
     init(program: String, entry: LoadReport.Map, map: Map, types: BTFTypes?) {
         self.program = program
         name = entry.name
         self.map = map
+        flags = map.info.flags | entry.flags & (MapFlags.readOnly | MapFlags.writeOnly)
         let key = Self.plan(types, map.info.btfKeyType, map.info.keySize)
         let value = Self.plan(types, map.info.btfValueType, map.info.valueSize)
         keyPlan = key ?? ValuePlan(untyped: map.info.keySize)
@@ -135,6 +138,7 @@ final class LoadedMap: Sendable {
         program = ""
         name = map.info.name
         self.map = map
+        flags = map.info.flags
         let key = Self.plan(types, map.info.btfKeyType, map.info.keySize)
         let value = Self.plan(types, map.info.btfValueType, map.info.valueSize)
         keyPlan = key ?? ValuePlan(untyped: map.info.keySize)

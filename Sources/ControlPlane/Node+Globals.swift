@@ -85,7 +85,7 @@ extension Node {
         _ variable: BTFTypes.Variable, _ types: BTFTypes
     ) throws(Problem) -> [UInt8] {
         let plan: ValuePlan
-        do { plan = try ValuePlan(types, type: variable.type) } catch {
+        do { plan = try ValuePlan(types, variable: variable) } catch {
             throw Problem(
                 .unsupportedMapOperation, "\(given.name) cannot be written: \(error.reason).",
                 pointer: given.pointer.description)

@@ -38,11 +38,15 @@ extension Problem {
         let (type, why): (ProblemType, String) =
             switch error.errno {
             case .e2big: (.mapFull, "it holds its max_entries of \(entries)")
+            case .enospc:
+                (.mapFull, "its ring of \(entries) bytes is full: the program has not read it")
             case .enomem: (.resourceExhausted, "the kernel has no memory for it")
             case .eexist: (.alreadyExists, "the entry exists")
             case .enoent: (.notFound, "there is no such entry")
             case .eperm, .eacces:
                 (.unsupportedMapOperation, "the map is frozen or not open for that (BPF_F_RDONLY)")
+            case .ebadf:
+                (.invalidValue, "what the key or value names is not of the kind that it wants")
             default: (.unsupportedMapOperation, "\(error.call) gave \(error.errno)")
             }
         self.init(

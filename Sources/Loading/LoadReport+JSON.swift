@@ -65,6 +65,7 @@ extension LoadReport.Map {
         object["type"] = JSONValue(type)
         object["pin"] = pin.map { .string($0) }
         object["internal"] = .bool(isInternal)
+        object["flags"] = flags == 0 ? nil : JSONValue(flags)
         return .object(object)
     }
 
@@ -73,7 +74,10 @@ extension LoadReport.Map {
             let type = json["type"]?.uint64.flatMap(UInt32.init(exactly:)),
             let isInternal = json["internal"]?.bool
         else { return nil }
-        self.init(name: name, type: type, pin: json["pin"]?.string, isInternal: isInternal)
+        let flags = json["flags"]?.uint64.flatMap(UInt32.init(exactly:))
+        self.init(
+            name: name, type: type, pin: json["pin"]?.string, isInternal: isInternal,
+            flags: flags ?? 0)
     }
 }
 

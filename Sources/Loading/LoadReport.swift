@@ -46,8 +46,15 @@ public struct LoadReport: Sendable, Hashable {
         public var pin: String?
         /// Holds global variables, and was made by libbpf, not declared in `.maps`.
         public var isInternal: Bool
+        /// `BPF_F_…` as the object declares them: of `BPF_F_RDONLY` and `BPF_F_WRONLY`, which hold
+        /// for a descriptor, the kernel's own copy forgets.
+        public var flags: UInt32
 
-        public init(name: String, type: UInt32, pin: String? = nil, isInternal: Bool = false) {
+        public init(
+            name: String, type: UInt32, pin: String? = nil, isInternal: Bool = false,
+            flags: UInt32 = 0
+        ) {
+            self.flags = flags
             self.name = name
             self.type = type
             self.pin = pin

@@ -40,7 +40,7 @@ extension ObjectLoader {
             maps: maps.enumerated().map { index, map in
                 LoadReport.Map(
                     name: map.name, type: map.type, pin: areKept ? "m\(index)" : nil,
-                    isInternal: map.isInternal)
+                    isInternal: map.isInternal, flags: map.flags)
             },
             globals: Globals.list(object, types),
             eventTypes: EventTypes.find(object, functions),
