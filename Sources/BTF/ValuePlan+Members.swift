@@ -18,6 +18,8 @@ extension ValuePlan {
         public let isSigned: Bool
         /// Bits of a bitfield, and the bit, from the start of the record, where it starts.
         public let bits: (offset: Int, size: Int)?
+        /// Whether it is the array at the end of the record that takes what bytes are left.
+        public var isFlexible = false
         fileprivate let enumeration: Int?
 
         /// Whether `integer(_:in:)` can read it.
@@ -34,13 +36,60 @@ extension ValuePlan {
     public var members: [Member] {
         let layout = compiled.layout
         guard case .composite(let number) = layout.nodes[layout.root].shape else { return [] }
-        return layout.composites[number].fields.map { field in
-            let node = layout.nodes[field.node]
-            let (kind, isSigned, enumeration) = describe(node)
-            return Member(
-                name: field.name, kind: kind, typeName: layout.typeName(node),
-                offset: field.offset, size: node.size, isSigned: isSigned,
-                bits: field.bits.map { ($0.offset, $0.size) }, enumeration: enumeration)
+        return layout.composites[number].fields.map { member($0, base: 0, name: $0.name) }
+    }
+
+    private func member(_ field: ValueField, base: Int, name: String) -> Member {
+        let node = compiled.layout.nodes[field.node]
+        let (kind, isSigned, enumeration) = describe(node)
+        return Member(
+            name: name, kind: kind, typeName: compiled.layout.typeName(node),
+            offset: base + field.offset, size: node.size, isSigned: isSigned,
+            bits: field.bits.map { (8 * base + $0.offset, $0.size) },
+            isFlexible: field.isFlexible, enumeration: enumeration)
+    }
+
+    /// The member at a path, `task.pid` or `args[1]`: members of structs by name, elements of
+    /// arrays of a fixed length by number. `nil` where there is none.
+    public func member(at path: String) -> Member? {
+        guard let steps = PathStep.parse(path) else { return nil }
+        let layout = compiled.layout
+        var found: Member?
+        var (node, base) = (layout.root, 0)
+        for step in steps {
+            switch (step, layout.nodes[node].shape) {
+            case (.name(let name), .composite(let number)):
+                let composite = layout.composites[number]
+                guard let index = composite.index[name] else { return nil }
+                let field = composite.fields[index]
+                found = member(field, base: base, name: path)
+                (node, base) = (field.node, base + field.offset)
+            case (.index(let index), .array(let element, let count)):
+                guard index < count else { return nil }
+                base += index * layout.nodes[element].size
+                node = element
+                let (kind, isSigned, enumeration) = describe(layout.nodes[node])
+                found = Member(
+                    name: path, kind: kind, typeName: layout.typeName(layout.nodes[node]),
+                    offset: base, size: layout.nodes[node].size, isSigned: isSigned, bits: nil,
+                    enumeration: enumeration)
+            default: return nil
+            }
+        }
+        return found
+    }
+
+    /// The number that an enum's member has for a name; `nil` for members that are no enum.
+    public func number(of name: String, in member: Member) -> Int128? {
+        member.enumeration.flatMap { compiled.layout.enumerations[$0].valuesByName[name] }
+    }
+
+    /// The names of an enum's numbers, as declared; none for members that are no enum.
+    public func enumerators(of member: Member) -> [(name: String, value: Int128)] {
+        guard let table = member.enumeration else { return [] }
+        let enumeration = compiled.layout.enumerations[table]
+        return enumeration.names.compactMap { name in
+            enumeration.valuesByName[name].map { (name, $0) }
         }
     }
 
@@ -140,5 +189,28 @@ extension ValuePlan {
             return nil
         default: return "there is a \(layout.typeName(node)) in it"
         }
+    }
+}
+
+/// One step of a path to a member.
+enum PathStep {
+    case name(String)
+    case index(Int)
+
+    /// `a.b[3].c`; at most 32 steps.
+    static func parse(_ path: String) -> [PathStep]? {
+        var steps: [PathStep] = []
+        for part in path.split(separator: ".", omittingEmptySubsequences: false) {
+            let pieces = part.split(separator: "[", omittingEmptySubsequences: false)
+            guard let name = pieces.first, !name.isEmpty else { return nil }
+            steps.append(.name(String(name)))
+            for piece in pieces.dropFirst() {
+                guard piece.last == "]", let index = Int(piece.dropLast()), index >= 0 else {
+                    return nil
+                }
+                steps.append(.index(index))
+            }
+        }
+        return steps.count <= 32 ? steps : nil
     }
 }

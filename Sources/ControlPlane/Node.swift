@@ -17,6 +17,7 @@ public struct NodeConfiguration: Sendable {
     public var bpffsDirectory: String
     public var loader: Loader
     public var journalLimits: JournalLimits
+    public var pace = Pace()
 
     public init(
         stateDirectory: String, journalDirectory: String, bpffsDirectory: String, loader: Loader,
@@ -52,6 +53,7 @@ public final class Node: Sendable {
     let entryLocks = EntryLocks()
     let turns = Turns()
     let followers: MapFollowers
+    let traceTurn = Mutex(())
     /// The journal and the readers of events.
     public let events: EventStreams
 
@@ -66,7 +68,10 @@ public final class Node: Sendable {
         registry = try RegistryStore(path: configuration.stateDirectory + "/registry.sqlite")
         followers = try MapFollowers()
         events = try EventStreams(
-            directory: configuration.journalDirectory, limits: configuration.journalLimits)
+            directory: configuration.journalDirectory, limits: configuration.journalLimits,
+            pace: configuration.pace, resolver: HostNames())
+        // One that was killed has left it.
+        events.removeTraceInstance(events.traceInstance)
     }
 
     /// The number of the last change.
@@ -78,6 +83,7 @@ public final class Node: Sendable {
     /// Ends the streams. Probes stay attached: their pins are the kernel's.
     public func stop() {
         events.stop()
+        events.removeTraceInstance(events.traceInstance)
         followers.stop()
         turns.stop()
     }
