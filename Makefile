@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 swift_flags ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build bpf check lint test bench generate migration-hashes fmt run install \
+.PHONY: help setup build bpf check lint test bench fuzz generate migration-hashes fmt run install \
 	uninstall clean
 
 help: ## show this
@@ -36,9 +36,16 @@ bench: build ## measure against the peers in C, bpftool and bpftrace, in one run
 	@scripts/setup.sh bench
 	@scripts/bench.sh
 
-generate: ## write openapi/apiary.json from openapi/apiary.yaml
+fuzz: ## fuzz the readers of foreign bytes (fuzz/*.swift) for FUZZ_SECONDS, 60
+	@scripts/fuzz.sh
+
+generate: ## write openapi/apiary.json from the YAML, and the table of docs/configuration.md
 	swift build --product apiary-generate
 	.build/debug/apiary-generate openapi/apiary.yaml openapi/apiary.json
+	swift build --product apiary
+	@table=$$(mktemp) && .build/debug/apiary check-config --markdown > $$table && sed -i \
+		-e '/^<!-- settings -->$$/,/^<!-- end -->$$/{/^<!--/!d}' \
+		-e "/^<!-- settings -->$$/r $$table" docs/configuration.md; rm -f $$table
 
 migration-hashes: ## write migrations/SHA256SUMS; never after a migration was released
 	cd migrations && sha256sum v*.sql > SHA256SUMS

@@ -65,6 +65,10 @@ private final class EventAnswer: ResponseStream {
         }
     }
 
+    var handlesStalls: Bool { true }
+
+    func stalled() { subscription.cutOff(.slowConsumer) }
+
     func closed() { subscription.close() }
 }
 

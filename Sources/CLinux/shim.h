@@ -1,5 +1,6 @@
 // What Swift's Glibc module lacks: headers it leaves out, and what hides behind _GNU_SOURCE.
 #pragma once
+#include <errno.h>
 #include <linux/memfd.h>
 #include <spawn.h>
 #include <stddef.h>
@@ -62,4 +63,19 @@ static inline int apiary_open_kernfs(int mount, uint64_t id) {
         uint64_t id;
     } handle = {8, 0xfe, id};  // FILEID_KERNFS
     return (int)syscall(SYS_open_by_handle_at, mount, &handle, 010000000 | 02000000);
+}
+
+/// A file system without a device, mounted nowhere: a descriptor of its root, or -1 with errno set.
+/// fsopen(2), fsconfig(2), fsmount(2): Linux 5.2, CAP_SYS_ADMIN.
+static inline int apiary_detached_mount(const char *type) {
+    // FSOPEN_CLOEXEC, FSMOUNT_CLOEXEC; FSCONFIG_CMD_CREATE
+    enum { CLOSE_ON_EXEC = 1, CREATE = 6 };
+    int context = (int)syscall(SYS_fsopen, type, CLOSE_ON_EXEC);
+    if (context < 0) return -1;
+    int root = (int)syscall(SYS_fsconfig, context, CREATE, (void *)0, (void *)0, 0);
+    if (root == 0) root = (int)syscall(SYS_fsmount, context, CLOSE_ON_EXEC, 0);
+    int error = errno;
+    close(context);
+    errno = error;
+    return root;
 }

@@ -1,6 +1,7 @@
 internal import API
 internal import ArgumentParser
 internal import ControlPlane
+internal import Events
 internal import HTTP
 internal import Linux
 internal import Loading
@@ -19,26 +20,23 @@ struct Daemon {
     func run() throws {
         Signal.takeOver()
         let descriptors = ProcessLimits.raise()
+        for name in configuration.unknownVariables { log.warning("\(name) is not a setting") }
         let locks = try prepareDirectories()
         try prepareMounts()
-        let node = try Node(
-            NodeConfiguration(
-                stateDirectory: configuration.stateDirectory,
-                journalDirectory: configuration.journalDirectory,
-                bpffsDirectory: configuration.bpffsDirectory,
-                loader: Loader(executable: configuration.loader)), log: log)
+        let node = try Node(nodeConfiguration, log: log)
         let service = Service(
-            node: node, version: apiaryVersion, isUnprotected: configuration.isUnprotected,
+            node: node, version: apiaryVersion, isUnprotected: configuration.flag("unprotected"),
             ownUserID: ProcessLimits.userID, log: log)
         var limits = ServerLimits()
         // Half of the descriptors are for maps, links and rings.
         limits.connections = min(limits.connections, max(64, descriptors / 2))
+        limits.writeStallSeconds = configuration.integer("slow_consumer_s")
         let server = try Server(
-            [.unix(path: configuration.socket, mode: 0o660)] + configuration.listen,
+            [.unix(path: configuration.text("socket"), mode: 0o660)] + configuration.listeners,
             limits: limits, application: service, log: { [log] in log.warning("\($0)") })
         log.notice(
             "listening",
-            metadata: ["socket": "\(configuration.socket)", "version": "\(apiaryVersion)"])
+            metadata: ["socket": "\(configuration.text("socket"))", "version": "\(apiaryVersion)"])
         do { try node.reconcile() } catch {
             log.critical("the registry and the kernel cannot be brought together: \(error.detail)")
             throw ExitCode(1)
@@ -49,6 +47,20 @@ struct Daemon {
         server.stop(deadlineMilliseconds: 4000)
         log.notice("stopped; probes stay attached")
         _ = locks
+    }
+
+    private var nodeConfiguration: NodeConfiguration {
+        var node = NodeConfiguration(
+            stateDirectory: configuration.text("state_dir"),
+            journalDirectory: configuration.text("journal_dir"),
+            bpffsDirectory: configuration.text("bpffs"),
+            loader: Loader(executable: configuration.text("loader")))
+        node.journalLimits.bytesPerStream = configuration.integer("journal_stream_bytes")
+        node.journalLimits.bytesInAll = configuration.integer("journal_bytes")
+        node.journalLimits.ageSeconds = configuration.integer("journal_age_s")
+        node.pace.batchRecords = configuration.integer("batch_records")
+        node.pace.batchNanoseconds = UInt64(configuration.integer("batch_deadline_us")) * 1000
+        return node
     }
 
     private func wait() {
@@ -63,13 +75,13 @@ struct Daemon {
     /// - Returns: the locks that keep a second daemon out, to be held until the end.
     private func prepareDirectories() throws -> [FileLock] {
         do {
-            try FileSystem.makeDirectories(configuration.runtimeDirectory, mode: 0o750)
-            try FileSystem.makeDirectories(configuration.stateDirectory, mode: 0o700)
+            try FileSystem.makeDirectories(configuration.text("runtime_dir"), mode: 0o750)
+            try FileSystem.makeDirectories(configuration.text("state_dir"), mode: 0o700)
         } catch {
             throw ValidationError("Cannot make the runtime or the state directory: \(error).")
         }
         return [
-            try lock(configuration.runtimeDirectory), try lock(configuration.stateDirectory),
+            try lock(configuration.text("runtime_dir")), try lock(configuration.text("state_dir")),
         ]
     }
 
@@ -98,7 +110,7 @@ struct Daemon {
                 "tracefs is not mounted and cannot be: tracepoints will be refused: \(error)")
         }
         do {
-            let directory = configuration.bpffsDirectory
+            let directory = configuration.text("bpffs")
             if try !isInBPF(directory) {
                 let place = directory.hasPrefix("/sys/fs/bpf/") ? "/sys/fs/bpf" : directory
                 if place == directory { try FileSystem.makeDirectories(directory) }
@@ -108,7 +120,7 @@ struct Daemon {
             try FileSystem.makeDirectories(directory, mode: 0o700)
         } catch {
             throw ValidationError(
-                "\(configuration.bpffsDirectory) is in no bpffs and none can be mounted there: "
+                "\(configuration.text("bpffs")) is in no bpffs and none can be mounted there: "
                     + "\(error)."
             )
         }

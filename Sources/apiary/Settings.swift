@@ -1,0 +1,61 @@
+internal import Logging
+
+/// All settings. A row here is a key of the file, a variable of the environment, a line of
+/// `apiary check-config` and a row of `docs/configuration.md` (`make generate`); nothing more is
+/// needed to add one. Read it with `configuration.text("…")`, `.integer`, `.flag`, `.list`, `.map`.
+enum Settings {
+    static let all: [Setting] = [
+        // Where things are.
+        Setting(
+            "runtime_dir", .path, "/run/apiary",
+            "The lock, and by default the socket and the journal. Made where it is missing."),
+        Setting(
+            "state_dir", .path, "/var/lib/apiary",
+            "The registry and the kept objects; must survive a reboot."),
+        Setting(
+            "bpffs", .path, "/sys/fs/bpf/apiary",
+            "The directory of the pins, in a bpffs; mounted where there is none."),
+        Setting(
+            "socket", .path, "{runtime_dir}/apiary.sock",
+            "The Unix socket; its name may have 107 bytes."),
+        Setting(
+            "journal_dir", .path, "{runtime_dir}/journal",
+            "The journal of the events; on a disk if events are to outlive a reboot."),
+        Setting(
+            "loader", .path, "{executable_dir}/apiary-loader", "The program that loads objects."),
+        Setting(
+            "log_level", .choice(Logger.Level.allCases.map(\.rawValue)), "info",
+            "The least important lines that are logged."),
+
+        // Events: what is kept of them, and how they are taken.
+        Setting(
+            "journal_stream_bytes", .integer(65_536...1 << 40), "67108864",
+            "What one stream may keep; a load may say otherwise for its rings."),
+        Setting(
+            "journal_bytes", .integer(65_536...1 << 42), "268435456",
+            "What all streams may keep; the largest gives way first."),
+        Setting(
+            "journal_age_s", .integer(1...366 * 86_400), "3600",
+            "How long records are kept, counted from their segment's last."),
+        Setting(
+            "batch_records", .integer(1...1 << 20), "4096",
+            "A full batch: so many records of one ring before another has its turn."),
+        Setting(
+            "batch_deadline_us", .integer(0...1_000_000), "500",
+            "Within a burst records gather for so long; 0 takes each as it comes."),
+        Setting(
+            "slow_consumer_s", .integer(1...86_400), "30",
+            "A reader whose connection takes nothing for so long is ended, and after as long again "
+                + "closed."),
+
+        // Who may.
+        Setting(
+            "listen", .list, "",
+            "HOST:PORT to listen on beside the socket. Loopback only, with `unprotected`."),
+        Setting(
+            "unprotected", .flag, "false",
+            "Whoever reaches a loopback port may do everything; for benchmarks."),
+    ]
+
+    static func named(_ key: String) -> Setting? { all.first { $0.key == key } }
+}
