@@ -67,7 +67,8 @@ let package = Package(
         .executableTarget(
             name: "apiary",
             dependencies: [
-                "API", "HTTP", "ControlPlane", "Events", "Loading", "Linux", "Problems", arguments, log, yams,
+                "API", "HTTP", "ControlPlane", "Events", "Loading", "Linux", "Problems", arguments,
+                log, yams,
             ],
             swiftSettings: ours),
         .executableTarget(

@@ -153,7 +153,8 @@ struct EventQuery {
 
     static func problem(_ error: FilterError, _ text: String) -> Problem {
         var problem = Problem(
-            .invalidFilter, "The filter is not understood at byte \(error.position): \(error.reason).")
+            .invalidFilter,
+            "The filter is not understood at byte \(error.position): \(error.reason).")
         problem.members["position"] = .number(Int64(error.position))
         problem.members["filter"] = .text(text)
         return problem

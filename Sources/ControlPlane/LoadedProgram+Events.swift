@@ -77,7 +77,9 @@ extension LoadedProgram {
         for enumerator in types.enumeratorNames(ofMembersNamed: member) {
             let word = enumerator.lowercased()
             var words = [word]
-            if let cut = word.firstIndex(of: "_") { words.append(String(word[word.index(after: cut)...])) }
+            if let cut = word.firstIndex(of: "_") {
+                words.append(String(word[word.index(after: cut)...]))
+            }
             let candidates = words.flatMap { [$0, $0 + "_event", "event_" + $0, $0 + "_record"] }
             let match = candidates.first { name in
                 types.find(name, .structure).map { id in

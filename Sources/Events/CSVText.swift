@@ -3,7 +3,9 @@ internal import JSON
 /// RFC 4180: cells, quoted where they must be; rows end in CRLF.
 enum CSVText {
     /// The columns before the members.
-    static let columns = ["kind", "cursor", "seq", "time", "program", "map", "type", "lost", "where"]
+    static let columns = [
+        "kind", "cursor", "seq", "time", "program", "map", "type", "lost", "where",
+    ]
 
     static func header(_ members: [String]) -> [UInt8] {
         Array((columns + members).map { cell($0) }.joined(separator: ",".utf8)) + [13, 10]

@@ -126,20 +126,26 @@ public final class EventStreams: Sendable {
     /// milliseconds; a stream that is not open is left alone, and one that other programs write
     /// into stays open.
     public func close(_ key: StreamKey, reason: EndReason) {
-        let left = shares.withLock { $0.leave(key) }
-        if let left, !left.share.users.isEmpty {
-            setCounts(left.share)
+        let share = shares.withLock { $0.share(of: key) }
+        if let share, share.users.count > 1 {
+            if let left = shares.withLock({ $0.leave(key) }) { setCounts(left.share) }
         } else {
+            // The counter of losses is read for the last time before it is forgotten.
+            drain(share?.owner ?? key)
+            let left = shares.withLock { $0.leave(key) }
             if let left { sources.withLock { $0[left.map] = nil } }
-            let owner = left?.share.owner ?? key
-            guard let stream = journal.streams.first(where: { $0.key == owner }) else { return }
-            do { try pump.perform(.close(stream)) } catch {
-                preconditionFailure("close answered \(error)")
-            }
         }
         for subscription in all {
             let query = subscription.query
             if query.program == key.program, query.selects(key) { subscription.finish(reason) }
+        }
+    }
+
+    /// Takes what is in a stream's ring and lets go of it.
+    private func drain(_ key: StreamKey) {
+        guard let stream = journal.streams.first(where: { $0.key == key }) else { return }
+        do { try pump.perform(.close(stream)) } catch {
+            preconditionFailure("close answered \(error)")
         }
     }
 
@@ -224,21 +230,15 @@ public final class EventStreams: Sendable {
             counter: SharedCounter
         )?
     {
-        let left = shares.withLock { shares -> (map: UInt64, share: StreamShares.Share)? in
-            let present = shares.byMap.first { $0.value.users.contains(key) }
-            guard let present, present.key != map else { return nil }
-            return shares.leave(key)
-        }
-        guard let left else { return nil }
+        guard let present = shares.withLock({ $0.byMap.first { $0.value.users.contains(key) } }),
+            present.key != map
+        else { return nil }
+        if present.value.owner == key { drain(key) }
+        guard let left = shares.withLock({ $0.leave(key) }) else { return nil }
         let source = sources.withLock { $0[left.map] }
         guard left.share.owner == key, let heir = left.share.users.min(), let source else {
             if left.share.users.isEmpty { sources.withLock { $0[left.map] = nil } }
             return nil
-        }
-        if let stream = journal.streams.first(where: { $0.key == key }) {
-            do { try pump.perform(.close(stream)) } catch {
-                preconditionFailure("close answered \(error)")
-            }
         }
         shares.withLock { $0.rename(left.map, heir) }
         return (heir, source, left.share.options, left.share.counter)

@@ -138,7 +138,8 @@ struct FilterLexer {
                 text.append(escaped)
             default:
                 throw FilterError(
-                    reason: "\\\(String(UnicodeScalar(escaped))) is no escape", position: offset - 1)
+                    reason: "\\\(String(UnicodeScalar(escaped))) is no escape", position: offset - 1
+                )
             }
         }
         throw FilterError(reason: "the text that begins here has no end", position: start + 1)

@@ -13,7 +13,8 @@ final class PerfSource: RecordSource, @unchecked Sendable {
     /// - Throws: where the boot's id cannot be read.
     init(_ rings: PerfRings) throws(JournalError) {
         self.rings = rings
-        identity = RingIdentity(mapID: UInt64(rings.map.info.id), boot: try RingIdentity.presentBoot())
+        identity = RingIdentity(
+            mapID: UInt64(rings.map.info.id), boot: try RingIdentity.presentBoot())
         // The rings die with the daemon: positions only have to go on from those of the last one.
         consumerPosition = Clock.boottimeNanoseconds()
     }

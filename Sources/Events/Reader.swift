@@ -25,7 +25,9 @@ struct Reader {
 
     /// Follows a stream that appeared after the subscription, from its first record.
     mutating func join(_ stream: EventStream) {
-        guard query.follow || query.waitNanoseconds != nil, !places.contains(where: { $0.stream === stream }) else { return }
+        guard query.follow || query.waitNanoseconds != nil,
+            !places.contains(where: { $0.stream === stream })
+        else { return }
         places.append(Place(stream, .after(0), query))
         places.sort { $0.stream.number < $1.stream.number }
     }
@@ -80,7 +82,8 @@ struct Reader {
     private var isCaughtUp: Bool {
         places.allSatisfy { place in
             place.isDone
-                || place.sequence >= place.end ?? place.stream.state.withLock { $0.end.nextSequence }
+                || place.sequence >= place.end
+                    ?? place.stream.state.withLock { $0.end.nextSequence }
         }
     }
 

@@ -74,7 +74,8 @@ final class RingSource: RecordSource {
     init(_ ring: RingBuffer, isQuiet: Bool) throws(JournalError) {
         self.ring = ring
         self.isQuiet = isQuiet
-        identity = RingIdentity(mapID: UInt64(ring.map.info.id), boot: try RingIdentity.presentBoot())
+        identity = RingIdentity(
+            mapID: UInt64(ring.map.info.id), boot: try RingIdentity.presentBoot())
     }
 
     var pollDescriptor: Int32 { ring.pollDescriptor }

@@ -12,9 +12,9 @@ struct StreamShares {
     /// By the ring's kernel id.
     private(set) var byMap: [UInt64: Share] = [:]
 
-    /// The stream that a name stands for.
-    func owner(of key: StreamKey) -> StreamKey? {
-        byMap.values.first { $0.users.contains(key) }?.owner
+    /// The ring that a program writes into under this name.
+    func share(of key: StreamKey) -> Share? {
+        byMap.values.first { $0.users.contains(key) }
     }
 
     /// Others that write into the same ring.

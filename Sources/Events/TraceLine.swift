@@ -71,9 +71,10 @@ enum TraceLine {
         guard let bracket = head.range(of: " [", isLast: true) else { return .nothing }
         let task = head[..<bracket.lowerBound].drop { $0 == " " }
         let fields = head[bracket.upperBound...].split(separator: " ")
-        guard let dash = task.lastIndex(of: "-"), let cpu = fields.first.flatMap({
-            UInt32($0.dropLast())
-        }), let time = fields.last
+        guard let dash = task.lastIndex(of: "-"),
+            let cpu = fields.first.flatMap({
+                UInt32($0.dropLast())
+            }), let time = fields.last
         else { return .nothing }
         let pid = task[task.index(after: dash)...].prefix { $0.isNumber }
         var record: [UInt8] = []

@@ -51,7 +51,9 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
     /// Reads RFC 3339: `2026-01-31T12:00:00Z`, with a fraction of up to nine digits, `+02:00` for
     /// `Z`, small letters or a space for `T`. `nil` for anything else, and before 1970.
     public init?(parsing text: String) {
-        let bytes = Array(text.utf8)
+        var bytes = Array(text.utf8)
+        // A zone's plus that was not encoded in a query.
+        if bytes.count > 20, bytes[bytes.count - 6] == 0x20 { bytes[bytes.count - 6] = 0x2B }
         func number(_ range: Range<Int>) -> Int? {
             guard range.upperBound <= bytes.count else { return nil }
             var value = 0

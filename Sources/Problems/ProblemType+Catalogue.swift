@@ -146,7 +146,8 @@ extension ProblemType {
     /// Every problem that the API can answer with, in the order of the documentation.
     public static let all: [ProblemType] = [
         malformedRequest, malformedJSON, unknownMember, unknownParameter, invalidParameter,
-        invalidName, invalidCursor, invalidFilter, invalidMember, forbidden, notFound, methodNotAllowed,
+        invalidName, invalidCursor, invalidFilter, invalidMember, forbidden, notFound,
+        methodNotAllowed,
         notAcceptable, conflict, alreadyExists, programInUse, attachBusy, lengthRequired,
         preconditionFailed, bodyTooLarge, unsupportedMediaType, wrongHost, objectRefused,
         digestMismatch, verifierRefused, loadRefused, loaderCrashed, loaderDeadline, invalidValue,
