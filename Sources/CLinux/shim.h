@@ -2,6 +2,7 @@
 #pragma once
 #include <errno.h>
 #include <linux/memfd.h>
+#include <linux/stat.h>
 #include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,6 +48,23 @@ enum { APIARY_F_ADD_SEALS = 1033, APIARY_SEAL_ALL = 0x0002 | 0x0004 | 0x0008 };
 /// prctl(2) with one argument: 0, or -1 with errno set.
 static inline int apiary_prctl(int option, unsigned long argument) {
     return prctl(option, argument, 0, 0, 0);
+}
+
+/// What tells one file from another that has its path, or its inode, later: device, inode, and the
+/// time of its birth where the file system keeps it (statx(2)): 0, or -1 with errno set.
+struct apiary_file_identity {
+    uint64_t device, inode, birth_seconds, birth_nanoseconds;
+};
+
+static inline int apiary_file_identity(const char *path, struct apiary_file_identity *identity) {
+    struct statx status;
+    if (syscall(SYS_statx, -100 /* AT_FDCWD */, path, 0, STATX_INO | STATX_BTIME, &status) != 0)
+        return -1;
+    identity->device = ((uint64_t)status.stx_dev_major << 32) | status.stx_dev_minor;
+    identity->inode = status.stx_ino;
+    identity->birth_seconds = (uint64_t)status.stx_btime.tv_sec;
+    identity->birth_nanoseconds = status.stx_btime.tv_nsec;
+    return 0;
 }
 
 /// pidfd_getfd(2): our own copy of another process's descriptor, or -1 with errno set. Linux 5.6.

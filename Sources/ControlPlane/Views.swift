@@ -57,8 +57,8 @@ public struct ProbeView: Sendable {
     public let program: ProgramInfo?
 
     public var state: State {
-        if link != nil { return .attached }
-        return row.enabled ? .failed : .disabled
+        guard row.enabled else { return .disabled }
+        return link != nil && row.state == .active ? .attached : .failed
     }
 }
 
