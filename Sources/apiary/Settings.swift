@@ -48,6 +48,14 @@ enum Settings {
             "A reader whose connection takes nothing for so long is ended, and after as long again "
                 + "closed."),
 
+        // Declared state.
+        Setting(
+            "manifest_objects_dir", .path, "",
+            "Where manifests may take objects from by path; empty: nowhere."),
+        Setting(
+            "manifests_dir", .path, "",
+            "Manifests that are applied as their files change; empty: none."),
+
         // Who may.
         Setting(
             "listen", .list, "",
