@@ -142,8 +142,15 @@ extension LoadedProgram {
         }
     }
 
+    /// Holds the options about records against the object.
+    /// - Throws: `invalid_member` where they name a type, a member or a ring that it does not have.
+    func checkEvents(_ options: ProgramOptions) throws(Problem) {
+        try checkRings(options)
+        for ring in ringMaps { _ = try schema(of: ring.name, options: options) }
+    }
+
     /// Options for a map that is no ring would have no effect.
-    func checkRings(_ options: ProgramOptions) throws(Problem) {
+    private func checkRings(_ options: ProgramOptions) throws(Problem) {
         for name in options.events.keys.sorted()
         where !ringMaps.contains(where: { $0.name == name }) {
             let rings = ringMaps.map(\.name).joined(separator: ", ")
