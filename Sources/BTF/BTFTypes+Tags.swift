@@ -3,17 +3,9 @@ extension BTFTypes {
     /// The names of the members of a struct that carry the tag `text`.
     public func members(of type: ID, tagged text: String) -> [String] {
         let structure = resolve(type)
-        let members = members(of: structure)
-        guard !members.isEmpty else { return [] }
-        var found: [String] = []
-        for id in max(firstID, 1)..<max(count32, firstID, 1) {
-            guard let record = record(of: id), record.kind == .declarationTag,
-                record.sizeOrType == structure, string(at: record.nameOffset) == text
-            else { continue }
-            let index = Int(Int32(bitPattern: record[0]))
-            if members.indices.contains(index) { found.append(members[index].name) }
-        }
-        return found
+        return members(of: structure).enumerated().filter { index, _ in
+            declarationTags(on: structure, member: index).contains(text)
+        }.map(\.element.name)
     }
 
     /// The names that the enums have which are the types of members of this name, in any struct.

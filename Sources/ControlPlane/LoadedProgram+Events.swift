@@ -61,8 +61,8 @@ extension LoadedProgram {
             if isOptional { return base.map { RecordSchema($0, rules: asked.rules) } }
             throw Problem(
                 .invalidMember,
-                "The records of \(map) cannot be told apart: \(error.reason). Say which struct each "
-                    + "value stands for: \"types\": {\"1\": \"exec_event\"}.",
+                "The records of \(map) cannot be told apart: \(error.reason). Say which struct "
+                    + "each value stands for: \"types\": {\"1\": \"exec_event\"}.",
                 pointer: place.appending("type_by").description)
         }
     }

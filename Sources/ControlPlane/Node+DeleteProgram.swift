@@ -14,7 +14,8 @@ public struct RemovedProgram: Sendable, Hashable {
 
 extension Node {
     /// Detaches a program's probes, unloads it and removes its maps. Its journal stays until its
-    /// retention ends, unless it is purged too. Returns once the kernel has let go of its functions and maps.
+    /// retention ends, unless it is purged too. Returns once the kernel has let go of its functions
+    /// and maps.
     /// - Returns: nil where there is no such program and `missingIsFine`.
     public func deleteProgram(
         _ name: String, _ conditions: Conditions, missingIsFine: Bool, purges: Bool = false,

@@ -10,8 +10,8 @@ struct JournalContext: Sendable {
 
 /// A stream as all threads see it: its segments, how far it is committed, and who waits for more.
 ///
-/// Written by the pump's thread alone (but for `waiting`, `readers` and the schemas); the lock is held
-/// for a few assignments only, never while records or text are copied.
+/// Written by the pump's thread alone (but for `waiting`, `readers` and the schemas); the lock is
+/// held for a few assignments only, never while records or text are copied.
 final class EventStream: Sendable {
     struct State {
         /// Oldest first; the last one is appended to.
@@ -25,8 +25,8 @@ final class EventStream: Sendable {
         var lastNanoseconds: UInt64 = 0
         var isOpen = false
         var countsLosses = false
-        /// By fingerprint: those that were declared since the daemon started, or are kept beside the
-        /// segments.
+        /// By fingerprint: those that were declared since the daemon started, or are kept beside
+        /// the segments.
         var schemas: [UInt64: RecordSchema] = [:]
         /// Of the records to come.
         var schema: RecordSchema?
@@ -163,6 +163,13 @@ extension EventStream {
 
     func schema(of segment: Segment) -> RecordSchema? {
         state.withLock { $0.schemas[segment.header.type] }
+    }
+
+    /// Fingerprints of what is retained and of what is to come.
+    var neededSchemas: Set<UInt64> {
+        state.withLock { state in
+            Set(state.segments.map(\.header.type) + [state.schema?.fingerprint ?? 0])
+        }
     }
 
     /// What its records are or were, as far as it is known.

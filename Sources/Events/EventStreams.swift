@@ -109,6 +109,8 @@ public final class EventStreams: Sendable {
             return state.schemas.updateValue(schema, forKey: schema.fingerprint) == nil
         }
         if isNew { stream.renderings.dropAll() }
+        if let schema = options.schema { SchemaFile.keep(schema, stream.directory) }
+        SchemaFile.prune(stream.directory, keeping: stream.neededSchemas)
         do {
             let counts = counter.isComplete ? counter : nil
             try pump.perform(.open(stream, source, options.schema, counts))

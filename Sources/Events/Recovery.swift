@@ -14,6 +14,7 @@ enum Recovery {
         state.end = meta.end
         state.mark = meta.mark
         state.segments = segments(directory, number)
+        state.schemas = SchemaFile.all(directory)
         if let last = state.segments.last { walk(last, &state) }
         return EventStream(
             meta.key, number: number, directory: directory, journal: journal, state)
