@@ -6,11 +6,17 @@ internal import Problems
 
 @Sendable func getEvents(_ service: Service, _ call: Call) throws(Problem) -> Answer {
     let read = try EventQuery(call)
-    let query = read.query
+    var query = read.query
+    if let program = query.program { try service.checkScope(program, call) }
     if query.isTracePipe {
         try service.node.openTracePipe()
     } else {
         try checkExists(query, service)
+    }
+    if !call.caller.scope.isAll {
+        query.admits = { [node = service.node, scope = call.caller.scope] program in
+            node.contains(scope, program: program)
+        }
     }
     if call.head.method == .head {
         return Answer(headers: [(name: "Content-Type", value: read.mediaType)])
@@ -48,7 +54,7 @@ private func checkExists(_ query: StreamQuery, _ service: Service) throws(Proble
 }
 
 /// A subscription as the answer of a request.
-private final class EventAnswer: ResponseStream {
+private final class EventAnswer: EndableStream {
     private let subscription: Subscription
 
     init(_ subscription: Subscription) {
@@ -67,9 +73,11 @@ private final class EventAnswer: ResponseStream {
 
     var handlesStalls: Bool { true }
 
-    func stalled() { subscription.cutOff(.slowConsumer) }
+    func stalled() { subscription.end(.slowConsumer) }
 
     func closed() { subscription.close() }
+
+    func endRevoked() { subscription.end(.tokenRevoked) }
 }
 
 @Sendable func getLedger(_ service: Service, _ call: Call) throws(Problem) -> Answer {
@@ -80,8 +88,12 @@ private final class EventAnswer: ResponseStream {
         if keys.isEmpty { _ = try service.node.program(program) }
         streams = streams.filter { keys.contains($0.key) }
     }
-    // What the whole host prints is for those who may read it.
-    if call.role < .admin { streams = streams.filter { $0.key != .tracePipe } }
+    streams = streams.filter { stream in
+        // What the whole host prints is for those who may read it.
+        if stream.key == .tracePipe { return call.caller.role >= .admin && call.caller.scope.isAll }
+        return call.sees(stream.key.program, service.node)
+            || stream.sharedWith.contains { call.sees($0.program, service.node) }
+    }
     return .json(
         Answer.list(streams.map(document), nil, .string(String(call.revision))),
         int64: try call.int64)

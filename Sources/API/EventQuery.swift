@@ -17,6 +17,7 @@ struct EventQuery {
     static let parameters = [
         "program", "map", "type", "filter", "since", "until", "follow", "wait", "limit", "records",
         "fields", "sample", "resolve", "format", "int64", "source",
+        "ticket",
     ]
 
     init(_ call: Call) throws(Problem) {
@@ -44,11 +45,12 @@ struct EventQuery {
         switch try call.parameter("source") {
         case nil: return
         case "trace_pipe":
-            guard call.role >= .admin else {
+            guard call.caller.role >= .admin, call.caller.scope.isAll else {
                 throw Problem(
                     .forbidden,
                     "source=trace_pipe shows what all programs of the host print: it wants the "
-                        + "role admin, this caller has \(call.role.rawValue).")
+                        + "role admin without a scope, this caller has \(call.caller.role.rawValue)."
+                )
             }
             guard query.program == nil, query.map == nil else {
                 throw Problem(

@@ -18,16 +18,19 @@ public struct NodeConfiguration: Sendable {
     public var loader: Loader
     public var journalLimits: JournalLimits
     public var pace = Pace()
+    /// The audit log keeps at least so many.
+    public var auditRows: Int
 
     public init(
         stateDirectory: String, journalDirectory: String, bpffsDirectory: String, loader: Loader,
-        journalLimits: JournalLimits = JournalLimits()
+        journalLimits: JournalLimits = JournalLimits(), auditRows: Int = 100_000
     ) {
         self.stateDirectory = stateDirectory
         self.journalDirectory = journalDirectory
         self.bpffsDirectory = bpffsDirectory
         self.loader = loader
         self.journalLimits = journalLimits
+        self.auditRows = auditRows
     }
 }
 
@@ -60,6 +63,9 @@ public final class Node: Sendable {
     let traceTurn = Mutex(())
     /// The journal and the readers of events.
     public let events: EventStreams
+    public let tokens: Tokens
+    /// Notes for the audit log that may not wait for the disk.
+    public let attempts: AttemptLog
 
     /// Opens the registry and the journal. Nothing of the kernel is touched before `reconcile()`.
     /// - Throws: `RegistryError`, `JournalError` or `Errno`, for the person who starts the daemon.
@@ -69,17 +75,42 @@ public final class Node: Sendable {
         bootID = try Clock.bootID()
         try FileSystem.makeDirectories(configuration.stateDirectory + "/objects", mode: 0o700)
         try FileSystem.makeDirectories(configuration.journalDirectory, mode: 0o700)
-        registry = try RegistryStore(path: configuration.stateDirectory + "/registry.sqlite")
+        registry = try RegistryStore(
+            path: configuration.stateDirectory + "/registry.sqlite",
+            auditLimit: configuration.auditRows, audited: { Self.log($0, log) })
         followers = try MapFollowers()
         events = try EventStreams(
             directory: configuration.journalDirectory, limits: configuration.journalLimits,
             pace: configuration.pace, resolver: HostNames())
         // One that was killed has left it.
         events.removeTraceInstance(events.traceInstance)
+        let tokens = try Tokens(registry)
+        self.tokens = tokens
+        attempts = try AttemptLog { [registry] batch in
+            do throws(RegistryError) { try registry.audit(batch) } catch {
+                log.error("the audit log took no row", metadata: ["reason": "\(error.reason)"])
+            }
+        } tick: {
+            do throws(RegistryError) { try tokens.noteUses() } catch {
+                log.warning("uses of tokens are not noted", metadata: ["reason": "\(error.reason)"])
+            }
+        }
+    }
+
+    /// Each row of the audit log is a line of the log too, so that a copy lies elsewhere.
+    private static func log(_ row: AuditRow, _ log: Logger) {
+        log.info(
+            "audit",
+            metadata: [
+                "sequence": "\(row.sequence)", "request_id": "\(row.requestID)",
+                "actor": "\(row.actor)", "peer": "\(row.peer)", "action": "\(row.action)",
+                "subject": "\(row.subject)", "outcome": "\(row.outcome)",
+                "digest": "\(row.digest ?? "-")", "hash": "\(row.hash)",
+            ])
     }
 
     /// The number of the last change.
-    public var revision: Int64 { state.withLock { $0.revision } }
+    public var revision: Int64 { max(state.withLock { $0.revision }, tokens.revision) }
 
     /// False until the first reconciliation is over.
     public var isReady: Bool { state.withLock { $0.isReady } }
@@ -94,6 +125,7 @@ public final class Node: Sendable {
         events.stop()
         events.removeTraceInstance(events.traceInstance)
         followers.stop()
+        attempts.stop()
         turns.stop()
     }
 

@@ -9,6 +9,7 @@ public enum EndReason: String, Sendable {
     case timeout
     case slowConsumer = "slow_consumer"
     case programDeleted = "program_deleted"
+    case tokenRevoked = "token_revoked"
     /// A finite answer (`follow=false`) gave everything that was retained when it was asked.
     case complete
 }
@@ -45,6 +46,8 @@ public struct StreamQuery: Sendable {
     /// nil: every program's.
     public var program: String?
     public var map: String?
+    /// Of which programs the reader may see events; nil: of all. Asked when a stream opens.
+    public var admits: (@Sendable (_ program: String) -> Bool)?
     /// Records of this type only, by `RecordType.name`.
     public var type: String?
     /// Records for which it holds only; what it leaves out is counted as filtered.
@@ -77,6 +80,7 @@ public struct StreamQuery: Sendable {
     func selects(_ key: StreamKey) -> Bool {
         if isTracePipe || key == .tracePipe { return isTracePipe && key == .tracePipe }
         return (program == nil || program == key.program) && (map == nil || map == key.map)
+            && (admits?(key.program) ?? true)
     }
 }
 

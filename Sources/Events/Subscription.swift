@@ -21,9 +21,7 @@ public final class Subscription: Sendable {
         var hasNews = false
         var joined: [EventStream] = []
         var ending: EndReason?
-        var isShutdown = false
-        /// Ends it at once, with whatever it has not read.
-        var isCutOff: EndReason?
+        var ends: EndReason?
         var isHeartbeatDue = false
         var isDeadlineOver = false
         var isClosed = false
@@ -68,7 +66,7 @@ public final class Subscription: Sendable {
                 let isEnded = reader.read(
                     into: &buffer,
                     Reader.News(
-                        ending: news.isShutdown ? .shutdown : news.isCutOff,
+                        ending: news.ends,
                         whenDone: news.ending.flatMap { hub.isOpen(query) ? nil : $0 },
                         isHeartbeatDue: news.isHeartbeatDue,
                         isDeadlineOver: news.isDeadlineOver))
@@ -175,10 +173,10 @@ extension Subscription {
     /// A stream that the query selects by its program was closed.
     func finish(_ reason: EndReason) { tell { $0.ending = reason } }
 
-    func shutDown() { tell { $0.isShutdown = true } }
+    func shutDown() { end(.shutdown) }
 
-    /// Ends it with a reason, whatever it has yet to read. Any thread.
-    public func cutOff(_ reason: EndReason) { tell { $0.isCutOff = reason } }
+    /// Ends the answer now, whatever has not been read. Any thread.
+    public func end(_ reason: EndReason) { tell { $0.ends = $0.ends ?? reason } }
 
     private func pushHeartbeat() {
         guard query.heartbeatSeconds > 0, query.records != .events else { return }

@@ -29,13 +29,17 @@ struct Daemon {
         Signal.takeOver()
         let descriptors = ProcessLimits.raise()
         for name in configuration.unknownVariables { log.warning("\(name) is not a setting") }
+        let rules = try configuration.accessRules
+        let fileTokens = try configuration.fileTokens
         var locks = try prepareDirectories()
         try prepareMounts()
         locks.append(
             try lock(configuration.text("bpffs"), FileLock.init(directory:)))
         let node = try makeNode()
+        node.tokens.replaceFixed(fileTokens)
         let service = Service(
-            node: node, version: apiaryVersion, isUnprotected: configuration.flag("unprotected"),
+            node: node, version: apiaryVersion, rules: rules,
+            streamsPerCredential: configuration.integer("streams_per_credential"),
             ownUserID: ProcessLimits.userID,
             manifestObjectsDirectory: configuration.optionalText("manifest_objects_dir"), log: log)
         var limits = ServerLimits()
@@ -43,7 +47,7 @@ struct Daemon {
         limits.connections = min(limits.connections, max(64, descriptors / 2))
         limits.writeStallSeconds = configuration.integer("slow_consumer_s")
         let server = try Server(
-            [.unix(path: configuration.text("socket"), mode: 0o660)] + configuration.listeners,
+            configuration.listeners,
             limits: limits, application: service, log: { [log] in log.warning("\($0)") })
         log.notice(
             "listening",
@@ -65,7 +69,8 @@ struct Daemon {
             stateDirectory: configuration.text("state_dir"),
             journalDirectory: configuration.text("journal_dir"),
             bpffsDirectory: configuration.text("bpffs"),
-            loader: Loader(executable: configuration.text("loader")))
+            loader: Loader(executable: configuration.text("loader")),
+            auditRows: configuration.integer("audit_rows"))
         node.journalLimits.bytesPerStream = configuration.integer("journal_stream_bytes")
         node.journalLimits.bytesInAll = configuration.integer("journal_bytes")
         node.journalLimits.ageSeconds = configuration.integer("journal_age_s")

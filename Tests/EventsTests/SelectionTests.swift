@@ -266,7 +266,7 @@ struct SelectionTests {
         try open()
         put(3)
         let client = try streams.client()
-        client.subscription.cutOff(.slowConsumer)
+        client.subscription.end(.slowConsumer)
         #expect(try client.lines().last?.reason == "slow_consumer")
     }
 }
