@@ -36,6 +36,14 @@ public struct Service: Application {
     /// New rules from the next request on.
     public func replace(_ rules: AccessRules) { access.replace(rules) }
 
+    /// New tokens of the token file; streams of those that are gone end.
+    public func replaceFixedTokens(_ tokens: [(name: String, role: Role, hash: String)]) {
+        for name in node.tokens.replaceFixed(tokens) {
+            tickets.drop(.token(name))
+            streams.end(.token(name))
+        }
+    }
+
     public func admit(_ head: RequestHead) -> Admission {
         do {
             return try admitted(head)

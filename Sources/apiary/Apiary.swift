@@ -55,6 +55,6 @@ struct Serve: ParsableCommand {
             handler.logLevel = configuration.logLevel
             return handler
         }
-        try Daemon(configuration).run()
+        try Daemon(configuration, options).run()
     }
 }

@@ -18,17 +18,20 @@ struct StartRefusal: Error, CustomStringConvertible {
 
 /// Puts the rooms together, and takes them apart again when a signal says so.
 struct Daemon {
-    private let configuration: Configuration
-    private let log = Logger(label: "apiary")
+    let configuration: Configuration
+    let options: ServeOptions
+    let log = Logger(label: "apiary")
 
-    init(_ configuration: Configuration) {
+    init(_ configuration: Configuration, _ options: ServeOptions) {
         self.configuration = configuration
+        self.options = options
     }
 
     func run() throws {
         Signal.takeOver()
         let descriptors = ProcessLimits.raise()
         for name in configuration.unknownVariables { log.warning("\(name) is not a setting") }
+        try configuration.tlsIdentity?.activate()
         let rules = try configuration.accessRules
         let fileTokens = try configuration.fileTokens
         var locks = try prepareDirectories()
@@ -49,6 +52,7 @@ struct Daemon {
         let server = try Server(
             configuration.listeners,
             limits: limits, application: service, log: { [log] in log.warning("\($0)") })
+        try grantSocket()
         log.notice(
             "listening",
             metadata: ["socket": "\(configuration.text("socket"))", "version": "\(apiaryVersion)"])
@@ -57,7 +61,7 @@ struct Daemon {
             throw ExitCode(1)
         }
         log.notice("ready")
-        wait()
+        wait(service)
         node.stop()
         server.stop(deadlineMilliseconds: 4000)
         log.notice("stopped; probes stay attached")
@@ -79,11 +83,11 @@ struct Daemon {
         return node
     }
 
-    private func wait() {
+    private func wait(_ service: Service) {
         while true {
             switch Signal.next() {
             case .interrupt, .terminate: return
-            case .hangUp: log.notice("SIGHUP: nothing to read again in this release")
+            case .hangUp: readAgain(service)
             }
         }
     }

@@ -80,6 +80,19 @@ enum Settings {
             "A file of tokens, one a line, `NAME ROLE TOKEN`; TOKEN is the text or `sha256:` and "
                 + "its digest. Only its owner may read it."),
         Setting(
+            "tls_cert", .path, "",
+            "The server's certificate in PEM, then those up to its authority."),
+        Setting(
+            "tls_key", .path, "",
+            "The key of `tls_cert` in PEM, without a password. SIGHUP reads both again."),
+        Setting(
+            "client_ca", .path, "",
+            "Authorities in PEM whose client certificates are accepted; without it none is asked "
+                + "for."),
+        Setting(
+            "certificates", .map(values: roles), "",
+            "Roles by a name in a client's certificate: a DNS, mail or URI name, or the CN."),
+        Setting(
             "hosts", .list, "",
             "What `Host` may say on TCP beside localhost and the addresses of `listen`: `name` or "
                 + "`name:port`."),
