@@ -1,5 +1,7 @@
-/* What an object tells Apiary about its events: which struct a ring buffer's records are, and how
- * many it lost; and about its types: addresses, byte order, histograms. Include it after <linux/bpf.h> (or vmlinux.h) and <bpf/bpf_helpers.h>, or alone.
+/* What an object tells Apiary about its events: which struct a ring's records are, how many it
+ * lost, when it wakes the reader, and what its rate limits left out; and about its types:
+ * addresses, byte order, histograms. Include it after <linux/bpf.h> (or vmlinux.h) and
+ * <bpf/bpf_helpers.h>, or alone.
  * Needs Linux 5.8 (ring buffers), no CO-RE, any -mcpu.
  *
  *     #include "apiary.bpf.h"
@@ -49,12 +51,7 @@
         __uint(type, BPF_MAP_TYPE_RINGBUF);                                                       \
         __uint(max_entries, bytes);                                                               \
     } name SEC(".maps");                                                                          \
-    struct {                                                                                      \
-        __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);                                                  \
-        __uint(max_entries, 1);                                                                   \
-        __type(key, __u32);                                                                       \
-        __type(value, __u64);                                                                     \
-    } name##_lost SEC(".maps");                                                                   \
+    APIARY_COUNTER(name##_lost);                                                                  \
     const record *name##_record SEC(".apiary.events")
 
 /* Room for one record in `name`, or NULL, which is counted in `<name>_lost`. What was reserved must
@@ -83,6 +80,114 @@
 
 /* Gives a reserved record back unseen; it is not counted as lost. */
 #define APIARY_DISCARD(event) bpf_ringbuf_discard((event), 0)
+
+/* Records of several types in one ring, told apart by a member that is at the same place in all:
+ *
+ *     enum kind { EVENT_EXEC = 1, EVENT_EXIT = 2 };
+ *     struct exec_event { enum kind kind; … };
+ *     struct exit_event { enum kind kind; … };
+ *
+ *     APIARY_EVENTS_BY(events, kind, 256 * 1024);
+ *     APIARY_RECORD(events, EVENT_EXEC, struct exec_event);
+ *     APIARY_RECORD(events, EVENT_EXIT, struct exit_event);
+ *
+ * The tag is the enum's name or a plain number, not a macro.
+ */
+#define APIARY_EVENTS_BY(name, member, bytes)                                                     \
+    struct {                                                                                      \
+        __uint(type, BPF_MAP_TYPE_RINGBUF);                                                       \
+        __uint(max_entries, bytes);                                                               \
+    } name SEC(".maps");                                                                          \
+    APIARY_COUNTER(name##_lost);                                                                  \
+    const void *name##_type_by_##member SEC(".apiary.events")
+
+#define APIARY_RECORD(name, tag, record) const record *name##_record_##tag SEC(".apiary.events")
+
+/* The same for kernels without ring buffers (before 5.8): a perf event array, a ring for each CPU.
+ * The kernel counts what these lose; the counter beside it also has what was sent while no daemon
+ * was there.
+ */
+#define APIARY_PERF_EVENTS(name, record)                                                          \
+    struct {                                                                                      \
+        __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);                                              \
+        __uint(key_size, sizeof(__u32));                                                          \
+        __uint(value_size, sizeof(__u32));                                                        \
+    } name SEC(".maps");                                                                          \
+    APIARY_COUNTER(name##_lost);                                                                  \
+    const record *name##_record SEC(".apiary.events")
+
+#define APIARY_PERF_OUTPUT(context, name, event)                                                  \
+    do {                                                                                          \
+        if (bpf_perf_event_output((context), &(name), BPF_F_CURRENT_CPU, (event),                 \
+                                  sizeof(*(event))))                                              \
+            apiary_count_lost(&(name##_lost));                                                    \
+    } while (0)
+
+/* Wakes the reader less often, which lowers what a record costs the program: only for the first
+ * record in an empty ring and when `threshold` bytes wait. The daemon sees the variable and looks
+ * into this ring by itself (every 5 ms, 50 ms while it is quiet): that bounds the latency.
+ *
+ *     APIARY_ADAPTIVE(opens, 32 * 1024);
+ *     …
+ *     APIARY_SUBMIT_ADAPTIVE(opens, event);
+ *
+ * The threshold can be set at load: ?global=opens_wakeup_bytes=65536.
+ */
+#define APIARY_ADAPTIVE(name, threshold) const volatile __u32 name##_wakeup_bytes = (threshold)
+
+#define APIARY_SUBMIT_ADAPTIVE(name, event)                                                       \
+    bpf_ringbuf_submit((event),                                                                   \
+                       apiary_wakeup(&(name), sizeof(*(event)) + 8, name##_wakeup_bytes))
+
+static __always_inline __u64 apiary_wakeup(void *ring, __u64 own, __u32 threshold)
+{
+    __u64 waiting = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
+
+    if (waiting >= threshold)
+        return BPF_RB_FORCE_WAKEUP;
+    return waiting <= ((own + 7) & ~7ULL) ? 0 : BPF_RB_NO_WAKEUP;
+}
+
+/* A limit per key: of each `key_type` at most `limit` events within `window_ns`, for up to
+ * `max_keys` keys (the least recently used go). What it leaves out is counted in
+ * `<name>_limited`, which the ledger shows as `rate_limited`. CPUs that race may let a few more
+ * through.
+ *
+ *     APIARY_RATE_LIMIT(opens, __u32, 10240);
+ *     …
+ *     __u32 pid = …;
+ *     if (!APIARY_ALLOW(opens, &pid, 100, 1000000000ULL))
+ *         return 0;  // counted
+ */
+struct apiary_window {
+    __u64 start_ns;
+    __u64 count;
+};
+
+#define APIARY_RATE_LIMIT(name, key_type, max_keys)                                               \
+    struct {                                                                                      \
+        __uint(type, BPF_MAP_TYPE_LRU_HASH);                                                      \
+        __uint(max_entries, max_keys);                                                            \
+        __type(key, key_type);                                                                    \
+        __type(value, struct apiary_window);                                                      \
+    } name##_windows SEC(".maps");                                                                \
+    APIARY_COUNTER(name##_limited)
+
+#define APIARY_ALLOW(name, key, limit, window_ns)                                                 \
+    apiary_allow(&(name##_windows), &(name##_limited), (key), (limit), (window_ns))
+
+/* The type of members that hold addresses of the kernel, or of arrays of them: readers are shown
+ * the functions beside the numbers.
+ */
+typedef __u64 apiary_kaddr_t;
+
+#define APIARY_COUNTER(name)                                                                      \
+    struct {                                                                                      \
+        __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);                                                  \
+        __uint(max_entries, 1);                                                                   \
+        __type(key, __u32);                                                                       \
+        __type(value, __u64);                                                                     \
+    } name SEC(".maps")
 
 /* How members of map values, keys and events are shown, and taken back, behind their names:
  *
@@ -149,6 +254,27 @@ static __always_inline void apiary_count_lost(void *lost)
 
     if (count)
         __sync_fetch_and_add(count, 1);
+}
+
+/* No read of what an atomic add gave: Linux 5.10 and -mcpu=v2 have none. */
+static __always_inline int apiary_allow(void *windows, void *limited, const void *key,
+                                        __u64 limit, __u64 window_ns)
+{
+    __u64 now = bpf_ktime_get_ns();
+    struct apiary_window *window = bpf_map_lookup_elem(windows, key);
+
+    if (!window || now - window->start_ns >= window_ns) {
+        struct apiary_window fresh = {.start_ns = now, .count = 1};
+
+        bpf_map_update_elem(windows, key, &fresh, BPF_ANY);
+        return 1;
+    }
+    if (window->count >= limit) {
+        apiary_count_lost(limited);
+        return 0;
+    }
+    __sync_fetch_and_add(&window->count, 1);
+    return 1;
 }
 
 #endif

@@ -13,7 +13,7 @@ out=$PWD/.build/fuzz
 modules=$out/modules
 flags=(-O -wmo -swift-version 6 -package-name apiary -parse-as-library -strict-memory-safety
     -enable-upcoming-feature InternalImportsByDefault -enable-upcoming-feature ExistentialAny
-    -sanitize=fuzzer -I "$modules" -module-cache-path "$out/cache")
+    -sanitize=fuzzer -I "$modules" -I Sources/CLinux -I Sources/CLibbpf -module-cache-path "$out/cache")
 mkdir -p "$modules"
 
 # room NAME: compiles Sources/NAME into an object, unless that is newer than its sources, this
@@ -50,7 +50,7 @@ for name in "${names[@]}"; do
         [ ! "$out/fuzz-$name" -nt fuzz/support/Broken.swift ]; then
         echo "fuzz: compiling $target" >&2
         swiftc "${flags[@]}" -module-name "fuzz_$name" -o "$out/fuzz-$name" "$target" \
-            fuzz/support/*.swift "${objects[@]}"
+            fuzz/support/*.swift "${objects[@]}" -lbpf
     fi
 done
 

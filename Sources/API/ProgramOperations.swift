@@ -73,7 +73,7 @@ internal import Problems
     let isDryRun = try call.isDryRun
     let removed = try service.node.deleteProgram(
         call.variables[0], try call.conditions, missingIsFine: try call.flag("missing_ok"),
-        isDryRun: isDryRun, call.origin)
+        purges: try call.flag("purge"), isDryRun: isDryRun, call.origin)
     guard let removed, call.prefersRepresentation || isDryRun else { return .noContent }
     var document = JSONObject()
     document["name"] = .string(removed.name)

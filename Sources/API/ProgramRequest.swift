@@ -95,8 +95,7 @@ enum ProgramRequest {
                     .invalidMember, "An event option is an object: {\"type\": \"event\"}.",
                     pointer: pointer.description)
             }
-            let fields = try Fields(object, at: pointer, known: ["type"])
-            options.events[member.name] = try fields.requiredString("type")
+            options.events[member.name] = try eventOptions(object, pointer)
         }
         options.labels = try fields.labels("labels") ?? [:]
         if let text = try fields.string("verifier_log") {

@@ -33,7 +33,7 @@ let routes: [Route] = [
         takes: change, body: small),
     Route(
         .delete, "/v1/programs/{name}", "delete_program", .admin, deleteProgram, .worker,
-        takes: remove),
+        takes: remove + ["purge"]),
     Route(
         .get, "/v1/programs/{name}/object", "get_program_object", .read, getProgramObject, .worker),
     Route(
@@ -126,10 +126,7 @@ let routes: [Route] = [
 
     Route(
         .get, "/v1/events", "get_events", .read, getEvents,
-        takes: [
-            "program", "map", "type", "since", "follow", "limit", "records", "format", "int64",
-            "ticket",
-        ]),
+        takes: EventQuery.parameters),
     Route(
         .get, "/v1/events/ledger", "get_ledger", .read, getLedger, takes: ["program", "int64"]),
 

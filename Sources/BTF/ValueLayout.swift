@@ -6,10 +6,10 @@ import JSON
 /// against a budget, sizes and texts have limits.
 struct ValueLayout: Sendable {
     let types: BTFTypes?
-    private(set) var nodes: [ValueNode] = []
-    private(set) var composites: [ValueComposite] = []
+    var nodes: [ValueNode] = []
+    var composites: [ValueComposite] = []
     private(set) var enumerations: [ValueEnumeration] = []
-    private(set) var root = 0
+    var root = 0
 
     /// Node by declared type; `nil` while it is being made.
     private var known: [BTFTypes.ID: Int?] = [:]

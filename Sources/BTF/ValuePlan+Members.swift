@@ -23,6 +23,8 @@ extension ValuePlan {
         public let bits: (offset: Int, size: Int)?
         /// Whether an integer is in network order.
         public let isBigEndian: Bool
+        /// Whether it is the array at the end of the record that takes what bytes are left.
+        public var isFlexible = false
         fileprivate let enumeration: Int?
         fileprivate let node: Int
 
@@ -47,11 +49,13 @@ extension ValuePlan {
     private func member(_ field: ValueField, named name: String, at offset: Int) -> Member {
         member(
             field.node, named: name, at: offset + field.offset,
-            bits: field.bits.map { (8 * offset + $0.offset, $0.size) })
+            bits: field.bits.map { (8 * offset + $0.offset, $0.size) },
+            isFlexible: field.isFlexible)
     }
 
     private func member(
-        _ index: Int, named name: String, at offset: Int, bits: (offset: Int, size: Int)? = nil
+        _ index: Int, named name: String, at offset: Int, bits: (offset: Int, size: Int)? = nil,
+        isFlexible: Bool = false
     ) -> Member {
         let layout = compiled.layout
         let node = layout.nodes[index]
@@ -61,7 +65,7 @@ extension ValuePlan {
         return Member(
             name: name, kind: kind, typeName: layout.typeName(node), offset: offset,
             size: node.size, isSigned: isSigned, bits: bits, isBigEndian: isBigEndian,
-            enumeration: enumeration, node: index)
+            isFlexible: isFlexible, enumeration: enumeration, node: index)
     }
 
     /// The member that a path leads to, through structs and arrays: `last.ports.0`. A name with a
@@ -94,6 +98,46 @@ extension ValuePlan {
                 rest = rest.dropFirst()
             default: return nil
             }
+        }
+    }
+
+    /// The member at a path, `task.pid` or `args[1]`: members of structs by name, elements of
+    /// arrays of a fixed length by number. `nil` where there is none.
+    public func member(at path: String) -> Member? {
+        guard let steps = PathStep.parse(path) else { return nil }
+        let layout = compiled.layout
+        var found: Member?
+        var (node, base) = (layout.root, 0)
+        for step in steps {
+            switch (step, layout.nodes[node].shape) {
+            case (.name(let name), .composite(let number)):
+                let composite = layout.composites[number]
+                guard let index = composite.index[name] else { return nil }
+                let field = composite.fields[index]
+                found = member(field, named: path, at: base)
+                (node, base) = (field.node, base + field.offset)
+            case (.index(let index), .array(let element, let count)):
+                guard index < count else { return nil }
+                base += index * layout.nodes[element].size
+                node = element
+                found = member(node, named: path, at: base)
+            default: return nil
+            }
+        }
+        return found
+    }
+
+    /// The number that an enum's member has for a name; `nil` for members that are no enum.
+    public func number(of name: String, in member: Member) -> Int128? {
+        member.enumeration.flatMap { compiled.layout.enumerations[$0].valuesByName[name] }
+    }
+
+    /// The names of an enum's numbers, as declared; none for members that are no enum.
+    public func enumerators(of member: Member) -> [(name: String, value: Int128)] {
+        guard let table = member.enumeration else { return [] }
+        let enumeration = compiled.layout.enumerations[table]
+        return enumeration.names.compactMap { name in
+            enumeration.valuesByName[name].map { (name, $0) }
         }
     }
 
@@ -228,5 +272,28 @@ extension ValuePlan {
             return nil
         default: return "there is a \(layout.typeName(node)) in it"
         }
+    }
+}
+
+/// One step of a path to a member.
+enum PathStep {
+    case name(String)
+    case index(Int)
+
+    /// `a.b[3].c`; at most 32 steps.
+    static func parse(_ path: String) -> [PathStep]? {
+        var steps: [PathStep] = []
+        for part in path.split(separator: ".", omittingEmptySubsequences: false) {
+            let pieces = part.split(separator: "[", omittingEmptySubsequences: false)
+            guard let name = pieces.first, !name.isEmpty else { return nil }
+            steps.append(.name(String(name)))
+            for piece in pieces.dropFirst() {
+                guard piece.last == "]", let index = Int(piece.dropLast()), index >= 0 else {
+                    return nil
+                }
+                steps.append(.index(index))
+            }
+        }
+        return steps.count <= 32 ? steps : nil
     }
 }

@@ -82,8 +82,10 @@ public struct ValuePlan: Sendable {
         compiled = Compiled(try ValueLayout(types, variable: variable))
     }
 
+    init(_ layout: ValueLayout) { compiled = Compiled(layout) }
+
     /// A plan without BTF: an unsigned integer of 1, 2, 4 or 8 bytes (shown as number), else hex.
-    public init(untyped size: Int) { compiled = Compiled(ValueLayout(untyped: size)) }
+    public init(untyped size: Int) { self.init(ValueLayout(untyped: size)) }
 
     /// Appends the value as JSON. `bytes` has at least `size` bytes; more than that is a flexible
     /// array's, where the type ends in one.

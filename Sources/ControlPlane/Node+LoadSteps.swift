@@ -216,12 +216,23 @@ extension Node {
         guard let loaded = record.loaded else { return }
         for ring in loaded.ringMaps where !record.reuses(ring.name) {
             let key = StreamKey(program: record.row.name, map: ring.name)
-            let counter = loaded.maps[ring.name + "_lost"].map { MapLostCounter(map: $0.map) }
             do {
                 let options = try ProgramOptions(canonicalText: record.row.options)
-                let type = try loaded.recordType(of: ring.name, options: options)
-                try events.open(
-                    key, ring: try RingBuffer(ring.map), type: type, lostCounter: counter)
+                let asked = options.events[ring.name] ?? EventOptions()
+                var stream = StreamOptions(
+                    schema: try loaded.schema(of: ring.name, options: options),
+                    lostCounter: loaded.maps[ring.name + "_lost"].flatMap { MapLostCounter($0) })
+                stream.rateLimited = loaded.maps[ring.name + "_limited"].flatMap {
+                    MapLostCounter($0)
+                }
+                stream.retention = asked.retention
+                stream.isQuiet = loaded.isQuiet(ring.name)
+                if ring.map.info.type == .perfEventArray {
+                    let bytes = asked.bufferBytes ?? EventOptions.bufferBytes
+                    try events.open(key, perf: try PerfRings(ring.map, bytesPerCPU: bytes), stream)
+                } else {
+                    try events.open(key, ring: try RingBuffer(ring.map), stream)
+                }
             } catch {
                 log.error(
                     "a ring's records are not taken",

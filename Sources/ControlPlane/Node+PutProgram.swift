@@ -148,9 +148,7 @@ extension Node {
             try keep(change.object)
             // A record type that does not exist is the request's mistake: told before anything
             // moves.
-            for ring in loaded.ringMaps {
-                _ = try loaded.recordType(of: ring.name, options: change.options)
-            }
+            try loaded.checkEvents(change.options)
             var record = ProgramRecord(
                 row: row(for: change, loadID: loadID, report: loaded.report), loaded: loaded)
             record.row.kernelIDs = PinnedIDs(loaded).text

@@ -17,6 +17,7 @@ public struct NodeConfiguration: Sendable {
     public var bpffsDirectory: String
     public var loader: Loader
     public var journalLimits: JournalLimits
+    public var pace = Pace()
     /// The audit log keeps at least so many.
     public var auditRows: Int
 
@@ -61,6 +62,7 @@ public final class Node: Sendable {
     let measurements = Mutex(0)
     let objectHolds = ObjectHolds()
     let followers: MapFollowers
+    let traceTurn = Mutex(())
     /// The journal and the readers of events.
     public let events: EventStreams
     public let tokens: Tokens
@@ -80,7 +82,10 @@ public final class Node: Sendable {
             auditLimit: configuration.auditRows, audited: { Self.log($0, log) })
         followers = try MapFollowers()
         events = try EventStreams(
-            directory: configuration.journalDirectory, limits: configuration.journalLimits)
+            directory: configuration.journalDirectory, limits: configuration.journalLimits,
+            pace: configuration.pace, resolver: HostNames())
+        // One that was killed has left it.
+        events.removeTraceInstance(events.traceInstance)
         let tokens = try Tokens(registry)
         self.tokens = tokens
         attempts = try AttemptLog { [registry] batch in
@@ -120,6 +125,7 @@ public final class Node: Sendable {
         }
         watching?.stop()
         events.stop()
+        events.removeTraceInstance(events.traceInstance)
         followers.stop()
         attempts.stop()
         turns.stop()

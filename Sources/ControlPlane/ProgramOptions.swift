@@ -49,8 +49,8 @@ public struct ProgramOptions: Sendable, Hashable {
     public var globals = JSONObject()
     public var maps: [String: MapOptions] = [:]
     public var attach = Attach.none
-    /// map -> type of its records.
-    public var events: [String: String] = [:]
+    /// ring -> what its records are.
+    public var events: [String: EventOptions] = [:]
     public var labels: [String: String] = [:]
     public var verifierLog = LoadRequest.VerifierLog.brief
 
@@ -72,8 +72,8 @@ public struct ProgramOptions: Sendable, Hashable {
         document["maps"] = .object(mapsDocument)
         document["attach"] = .string(attach.rawValue)
         var eventsDocument = JSONObject()
-        for (name, type) in events.sorted(by: { $0.key < $1.key }) {
-            eventsDocument[name] = ["type": .string(type)]
+        for (name, options) in events.sorted(by: { $0.key < $1.key }) {
+            eventsDocument[name] = .object(options.document)
         }
         document["events"] = .object(eventsDocument)
         return String(decoding: JSONValue.object(document).serialized(), as: UTF8.self)
@@ -132,7 +132,7 @@ public struct ProgramOptions: Sendable, Hashable {
         }
         attach = document["attach"]?.string.flatMap(Attach.init(rawValue:)) ?? .none
         for member in document["events"]?.object?.members ?? [] {
-            events[member.name] = member.value["type"]?.string
+            events[member.name] = EventOptions(document: member.value)
         }
     }
 

@@ -3,9 +3,6 @@ internal import Synchronization
 
 /// The thread of the heartbeats: sleeps until the next is due, for ever where nobody reads.
 final class Keeper: Sendable {
-    /// Heartbeats of many readers are done together: they may be late by this.
-    private static let slackNanoseconds: UInt64 = 250_000_000
-
     private let poller: Poller
     private let wakeup: Wakeup
     private let isStopped = Atomic<Bool>(false)
@@ -39,7 +36,7 @@ final class Keeper: Sendable {
             var timeout: Int32 = -1
             if let next = beat(now) {
                 let wait = next > now ? next - now : 0
-                timeout = Int32(clamping: (wait + Self.slackNanoseconds) / 1_000_000)
+                timeout = Int32(clamping: (wait + 999_999) / 1_000_000)
             }
             do {
                 if try !poller.wait(timeoutMilliseconds: timeout).isEmpty { wakeup.clear() }

@@ -28,6 +28,7 @@ final class Watch: Sendable {
         var produced: UInt64 = 0
         var unsent: Int32 = 0
         var since: UInt64
+        var wasTold = false
     }
 
     private struct State {
@@ -147,18 +148,19 @@ final class Watch: Sendable {
             let isNewSecond = swept != now
             swept = now
             let tags = unsafe events.prefix(Int(max(0, count))).map { unsafe $0.data.u64 }
-            var ended: [StreamPump] = []
+            var (ended, stalled): ([StreamPump], [StreamPump]) = ([], [])
             var trims = false
             let goesOn = state.withLock { state in
                 for tag in tags { handle(tag, &state, &ended) }
                 if isNewSecond {
-                    sweep(now, &state, &ended)
+                    sweep(now, &state, &ended, &stalled)
                     trims = Self.isWorthTrimming(&state)
                 }
                 isBusy = !state.connections.isEmpty || !state.lingering.isEmpty
                 return !state.isStopped
             }
             for pump in ended { pump.suspension.end() }
+            for pump in stalled { pump.stalled() }
             // Connections have 32 KiB each in the heap, which keeps them to the end otherwise.
             if trims { malloc_trim(0) }
             if !goesOn { return }
@@ -191,7 +193,10 @@ final class Watch: Sendable {
         }
     }
 
-    private func sweep(_ now: UInt64, _ state: inout State, _ ended: inout [StreamPump]) {
+    private func sweep(
+        _ now: UInt64, _ state: inout State, _ ended: inout [StreamPump],
+        _ stalled: inout [StreamPump]
+    ) {
         for connection in state.connections.values {
             let (phase, since) = connection.phase
             let limit: UInt64
@@ -204,7 +209,7 @@ final class Watch: Sendable {
             // libmicrohttpd sees the end of the socket and closes the connection.
             if now > since + limit { shutdown(connection.descriptor, Int32(SHUT_RDWR)) }
         }
-        for number in Array(state.streams.keys) { look(at: number, now, &state, &ended) }
+        for number in Array(state.streams.keys) { look(at: number, now, &state, &ended, &stalled) }
         for (descriptor, lingering) in state.lingering where now > lingering.until {
             state.lingering[descriptor] = nil
             close(descriptor)
@@ -220,7 +225,8 @@ final class Watch: Sendable {
 
     /// Ends a stream of which the client acknowledged nothing since `stallSeconds`.
     private func look(
-        at number: UInt64, _ now: UInt64, _ state: inout State, _ ended: inout [StreamPump]
+        at number: UInt64, _ now: UInt64, _ state: inout State, _ ended: inout [StreamPump],
+        _ stalled: inout [StreamPump]
     ) {
         guard var stream = state.streams[number] else { return }
         let produced = stream.pump.produced
@@ -231,6 +237,12 @@ final class Watch: Sendable {
             stream.since = now
             state.streams[number] = stream
         } else if now > stream.since + deadlines.stallSeconds {
+            if stream.pump.handlesStalls, !stream.wasTold {
+                stream.wasTold = true
+                stream.since = now
+                state.streams[number] = stream
+                return stalled.append(stream.pump)
+            }
             shutdown(stream.descriptor, Int32(SHUT_RDWR))
             ended.append(stream.pump)
         }

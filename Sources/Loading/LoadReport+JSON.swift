@@ -100,14 +100,22 @@ extension LoadReport.Global {
 
 extension LoadReport.EventType {
     var json: JSONValue {
-        ["map": .string(map), "type": .string(type), "source": .string(source.rawValue)]
+        var document = JSONObject()
+        document["map"] = .string(map)
+        document["type"] = .string(type)
+        document["source"] = .string(source.rawValue)
+        document["tag"] = tag.map { .string($0) }
+        document["tag_member"] = tagMember.map { .string($0) }
+        return .object(document)
     }
 
     init?(json: JSONValue) {
         guard let map = json["map"]?.string, let type = json["type"]?.string,
             let source = json["source"]?.string.flatMap(Source.init)
         else { return nil }
-        self.init(map: map, type: type, source: source)
+        self.init(
+            map: map, type: type, source: source, tag: json["tag"]?.string,
+            tagMember: json["tag_member"]?.string)
     }
 }
 

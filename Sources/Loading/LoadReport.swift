@@ -94,11 +94,20 @@ public struct LoadReport: Sendable, Hashable {
         /// looked for in that order in the kernel's copy of the program's BTF.
         public var type: String
         public var source: Source
+        /// Where a ring has records of several types: the value of `tagMember` that this type's
+        /// have, a number or an enum's name.
+        public var tag: String?
+        public var tagMember: String?
 
-        public init(map: String, type: String, source: Source) {
+        public init(
+            map: String, type: String, source: Source, tag: String? = nil,
+            tagMember: String? = nil
+        ) {
             self.map = map
             self.type = type
             self.source = source
+            self.tag = tag
+            self.tagMember = tagMember
         }
     }
 

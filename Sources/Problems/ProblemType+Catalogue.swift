@@ -31,6 +31,10 @@ extension ProblemType {
     public static let invalidCursor = row(
         "invalid_cursor", 400, "The cursor is not one of this daemon's",
         "Use a cursor as this daemon gave it, or since=oldest or since=now.")
+    public static let invalidFilter = row(
+        "invalid_filter", 400, "The filter is not understood",
+        "Compare members of the record with values, pid == 7 && comm ~ \"ssh*\"; the detail says "
+            + "at which byte it goes wrong.")
     public static let invalidMember = row(
         "invalid_member", 400, "A member has a value that is not allowed",
         "Give a value of the type and form that the detail names.")
@@ -157,8 +161,8 @@ extension ProblemType {
     /// Every problem that the API can answer with, in the order of the documentation.
     public static let all: [ProblemType] = [
         malformedRequest, malformedJSON, malformedYAML, unknownMember, unknownParameter,
-        invalidParameter,
-        invalidName, invalidCursor, invalidMember, unauthenticated, crossOrigin, forbidden,
+        invalidParameter, invalidName, invalidCursor, invalidFilter, invalidMember,
+        unauthenticated, crossOrigin, forbidden,
         notFound, methodNotAllowed,
         notAcceptable, conflict, alreadyExists, programInUse, attachBusy, lengthRequired,
         preconditionFailed, bodyTooLarge, unsupportedMediaType, wrongHost, quotaExceeded,

@@ -1,6 +1,7 @@
 internal import API
 internal import ArgumentParser
 internal import ControlPlane
+internal import Events
 internal import HTTP
 internal import Linux
 internal import Loading
@@ -52,6 +53,7 @@ struct Daemon {
         var limits = ServerLimits()
         // Half of the descriptors are for maps, links and rings.
         limits.connections = min(limits.connections, max(64, descriptors / 2))
+        limits.writeStallSeconds = configuration.integer("slow_consumer_s")
         let server = try Server(
             configuration.listeners,
             limits: limits, application: service, log: { [log] in log.warning("\($0)") })
@@ -69,6 +71,21 @@ struct Daemon {
         server.stop(deadlineMilliseconds: 4000)
         log.notice("stopped; probes stay attached")
         _ = locks
+    }
+
+    private var nodeConfiguration: NodeConfiguration {
+        var node = NodeConfiguration(
+            stateDirectory: configuration.text("state_dir"),
+            journalDirectory: configuration.text("journal_dir"),
+            bpffsDirectory: configuration.text("bpffs"),
+            loader: Loader(executable: configuration.text("loader")),
+            auditRows: configuration.integer("audit_rows"))
+        node.journalLimits.bytesPerStream = configuration.integer("journal_stream_bytes")
+        node.journalLimits.bytesInAll = configuration.integer("journal_bytes")
+        node.journalLimits.ageSeconds = configuration.integer("journal_age_s")
+        node.pace.batchRecords = configuration.integer("batch_records")
+        node.pace.batchNanoseconds = UInt64(configuration.integer("batch_deadline_us")) * 1000
+        return node
     }
 
     private func wait(_ service: Service) {
@@ -100,13 +117,7 @@ struct Daemon {
 
     private func makeNode() throws -> Node {
         do {
-            return try Node(
-                NodeConfiguration(
-                    stateDirectory: configuration.text("state_dir"),
-                    journalDirectory: configuration.text("journal_dir"),
-                    bpffsDirectory: configuration.text("bpffs"),
-                    loader: Loader(executable: configuration.text("loader")),
-                    auditRows: configuration.integer("audit_rows")), log: log)
+            return try Node(nodeConfiguration, log: log)
         } catch let error as RegistryError {
             let path = configuration.text("state_dir") + "/registry.sqlite"
             let advice =

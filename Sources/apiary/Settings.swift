@@ -30,6 +30,27 @@ enum Settings {
             "run_stats", .flag, "false",
             "The kernel counts runs and run time of every BPF program; some 20 ns a run."),
 
+        // Events: what is kept of them, and how they are taken.
+        Setting(
+            "journal_stream_bytes", .integer(65_536...1 << 40), "67108864",
+            "What one stream may keep; a load may say otherwise for its rings."),
+        Setting(
+            "journal_bytes", .integer(65_536...1 << 42), "268435456",
+            "What all streams may keep; the largest gives way first."),
+        Setting(
+            "journal_age_s", .integer(1...366 * 86_400), "3600",
+            "How long records are kept, counted from their segment's last."),
+        Setting(
+            "batch_records", .integer(1...1 << 20), "4096",
+            "A full batch: so many records of one ring before another has its turn."),
+        Setting(
+            "batch_deadline_us", .integer(0...1_000_000), "500",
+            "Within a burst records gather for so long; 0 takes each as it comes."),
+        Setting(
+            "slow_consumer_s", .integer(1...86_400), "30",
+            "A reader whose connection takes nothing for so long is ended, and after as long again "
+                + "closed."),
+
         // Declared state.
         Setting(
             "manifest_objects_dir", .path, "",
