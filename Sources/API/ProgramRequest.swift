@@ -149,7 +149,7 @@ enum ProgramRequest {
                     .invalidMember, "A map's options are an object: {\"max_entries\": 1024}.",
                     pointer: pointer.description)
             }
-            _ = try Fields(object, at: pointer, known: ["max_entries"])
+            _ = try Fields(object, at: pointer, known: ["max_entries", "persist"])
             var options = ProgramOptions.MapOptions()
             if let value = object["max_entries"] {
                 guard let number = value.uint64.flatMap({ UInt32(exactly: $0) }), number > 0 else {
@@ -158,6 +158,14 @@ enum ProgramRequest {
                         pointer: pointer.appending("max_entries").description)
                 }
                 options.maxEntries = number
+            }
+            if let value = object["persist"] {
+                guard let isPersistent = value.bool else {
+                    throw Problem(
+                        .invalidMember, "persist must be true or false.",
+                        pointer: pointer.appending("persist").description)
+                }
+                options.isPersistent = isPersistent
             }
             maps[member.name] = options
         }

@@ -135,6 +135,9 @@ let routes: [Route] = [
         .delete, "/v1/objects/{digest}", "delete_object", .admin, deleteObject, .worker,
         takes: remove),
     Route(
+        .post, "/v1/shutdown", "post_shutdown", .admin, postShutdown, .worker,
+        takes: ["detach", "dry_run"], needsReady: false),
+    Route(
         .get, "/v1/audit", "list_audit", .admin, listAudit, .worker,
         takes: paging + ["actor", "action", "subject"]),
 ]

@@ -8,6 +8,8 @@ public struct ProgramOptions: Sendable, Hashable {
 
     public struct MapOptions: Sendable, Hashable {
         public var maxEntries: UInt32?
+        /// Its contents are kept over a reboot.
+        public var isPersistent = false
         public init(maxEntries: UInt32? = nil) { self.maxEntries = maxEntries }
     }
 
@@ -35,6 +37,7 @@ public struct ProgramOptions: Sendable, Hashable {
         for (name, map) in maps.sorted(by: { $0.key < $1.key }) {
             var options = JSONObject()
             options["max_entries"] = map.maxEntries.map { JSONValue($0) }
+            if map.isPersistent { options["persist"] = true }
             mapsDocument[name] = .object(options)
         }
         document["maps"] = .object(mapsDocument)
@@ -92,6 +95,7 @@ public struct ProgramOptions: Sendable, Hashable {
         for member in document["maps"]?.object?.members ?? [] {
             maps[member.name] = MapOptions(
                 maxEntries: member.value["max_entries"]?.uint64.flatMap { UInt32(exactly: $0) })
+            maps[member.name]?.isPersistent = member.value["persist"]?.bool ?? false
         }
         attach = document["attach"]?.string.flatMap(Attach.init(rawValue:)) ?? .none
         for member in document["events"]?.object?.members ?? [] {

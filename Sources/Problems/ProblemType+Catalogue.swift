@@ -139,6 +139,11 @@ extension ProblemType {
         "no_space", 507, "There is no space left on the disk",
         "Free space in the directory that the detail names.", retryable: true)
 
+    public static let storageRefused = row(
+        "storage_refused", 507, "The disk does not take what is written",
+        "Look after the disk that the detail names; what is attached goes on, and reads do too.",
+        retryable: true)
+
     /// Every problem that the API can answer with, in the order of the documentation.
     public static let all: [ProblemType] = [
         malformedRequest, malformedJSON, unknownMember, unknownParameter, invalidParameter,
@@ -149,6 +154,6 @@ extension ProblemType {
         sizeMismatch,
         attachRefused, wrongKind, targetNotFound, unsupportedMapOperation, preconditionRequired,
         tooManyRequests, internalError, hostLacks, kernelForbids, notReady, stopping,
-        resourceExhausted, mapFull, noSpace,
+        resourceExhausted, mapFull, noSpace, storageRefused,
     ]
 }

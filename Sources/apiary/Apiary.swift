@@ -48,10 +48,10 @@ struct Serve: ParsableCommand {
     func run() throws {
         let configuration = try Configuration(options)
         LoggingSystem.bootstrap { label in
-            var handler = StreamLogHandler.standardError(label: label)
-            handler.logLevel = configuration.logLevel
-            return handler
+            LevelledLog(label)
         }
-        try Daemon(configuration).run()
+        LogLevel.current.withLock { $0 = configuration.logLevel }
+        let options = options
+        try Daemon(configuration) { try Configuration(options) }.run()
     }
 }

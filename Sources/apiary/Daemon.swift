@@ -17,11 +17,14 @@ struct StartRefusal: Error, CustomStringConvertible {
 
 /// Puts the rooms together, and takes them apart again when a signal says so.
 struct Daemon {
-    private let configuration: Configuration
-    private let log = Logger(label: "apiary")
+    let configuration: Configuration
+    let log = Logger(label: "apiary")
+    /// Reads the configuration once more.
+    let readAgain: () throws -> Configuration
 
-    init(_ configuration: Configuration) {
+    init(_ configuration: Configuration, readAgain: @escaping () throws -> Configuration) {
         self.configuration = configuration
+        self.readAgain = readAgain
     }
 
     func run() throws {
@@ -52,8 +55,13 @@ struct Daemon {
         log.notice("ready")
         wait()
         node.stop()
-        server.stop(deadlineMilliseconds: 4000)
-        log.notice("stopped; probes stay attached")
+        server.stop(deadlineMilliseconds: 2500)
+        if node.isToDetach || configuration.flag("detach_on_stop") {
+            node.detachEverything()
+            log.notice("stopped; nothing is left in the kernel")
+        } else {
+            log.notice("stopped; probes stay attached")
+        }
         _ = locks
     }
 
@@ -61,7 +69,7 @@ struct Daemon {
         while true {
             switch Signal.next() {
             case .interrupt, .terminate: return
-            case .hangUp: log.notice("SIGHUP: nothing to read again in this release")
+            case .hangUp: reload()
             }
         }
     }
@@ -86,12 +94,13 @@ struct Daemon {
 
     private func makeNode() throws -> Node {
         do {
-            return try Node(
-                NodeConfiguration(
-                    stateDirectory: configuration.text("state_dir"),
-                    journalDirectory: configuration.text("journal_dir"),
-                    bpffsDirectory: configuration.text("bpffs"),
-                    loader: Loader(executable: configuration.text("loader"))), log: log)
+            var places = NodeConfiguration(
+                stateDirectory: configuration.text("state_dir"),
+                journalDirectory: configuration.text("journal_dir"),
+                bpffsDirectory: configuration.text("bpffs"),
+                loader: Loader(executable: configuration.text("loader")))
+            places.snapshotIntervalSeconds = configuration.integer("snapshot_interval_s")
+            return try Node(places, log: log)
         } catch let error as RegistryError {
             let path = configuration.text("state_dir") + "/registry.sqlite"
             let advice =
@@ -143,6 +152,7 @@ struct Daemon {
             if let place = try BPFFileSystem.ensure(configuration.text("bpffs")) {
                 log.notice("mounted a bpffs on \(place)")
             }
+            if try FileSystem.isReadOnly(configuration.text("bpffs")) { throw Errno.erofs }
         } catch {
             throw ValidationError(
                 "\(configuration.text("bpffs")) is in no bpffs and none can be mounted there: "

@@ -27,6 +27,13 @@ enum Settings {
             "log_level", .choice(Logger.Level.allCases.map(\.rawValue)), "info",
             "The least important lines that are logged."),
 
+        Setting(
+            "snapshot_interval_s", .integer(0...86_400), "60",
+            "How often contents of maps with `persist` are written to the disk; 0: at the stop."),
+        Setting(
+            "detach_on_stop", .flag, "false",
+            "Take everything out of the kernel at the stop; the next start brings it back."),
+
         // Who may.
         Setting(
             "listen", .list, "",

@@ -1,0 +1,64 @@
+internal import Logging
+internal import Synchronization
+
+/// The least important level that is logged, for all loggers at once: SIGHUP may change it.
+enum LogLevel {
+    static let current = Mutex(Logger.Level.info)
+}
+
+/// Standard error, with the level of `LogLevel`.
+struct LevelledLog: LogHandler {
+    private var stream: StreamLogHandler
+
+    init(_ label: String) {
+        stream = StreamLogHandler.standardError(label: label)
+        stream.logLevel = .trace
+    }
+
+    var logLevel: Logger.Level {
+        get { LogLevel.current.withLock { $0 } }
+        set { LogLevel.current.withLock { $0 = newValue } }
+    }
+
+    var metadata: Logger.Metadata {
+        get { stream.metadata }
+        set { stream.metadata = newValue }
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { stream[metadataKey: key] }
+        set { stream[metadataKey: key] = newValue }
+    }
+
+    func log(event: LogEvent) { stream.log(event: event) }
+}
+
+extension Configuration {
+    /// Settings that a running daemon takes over at SIGHUP; the others need a restart.
+    static let reloaded: Set<String> = ["log_level"]
+
+    /// The keys of the settings that are not as in `other`.
+    func differences(from other: Configuration) -> [String] {
+        Settings.all.map(\.key).filter { line($0) != other.line($0) }
+    }
+}
+
+extension Daemon {
+    /// Reads the configuration again, as SIGHUP asks. A broken one changes nothing.
+    func reload() {
+        let fresh: Configuration
+        do { fresh = try readAgain() } catch {
+            log.error("SIGHUP: the configuration stays as it was: \(error)")
+            return
+        }
+        LogLevel.current.withLock { $0 = fresh.logLevel }
+        let changed = fresh.differences(from: configuration)
+        let later = changed.filter { !Configuration.reloaded.contains($0) }
+        log.notice(
+            "SIGHUP: the configuration is read again",
+            metadata: [
+                "log_level": "\(fresh.logLevel)",
+                "after_a_restart": "\(later.isEmpty ? "nothing" : later.joined(separator: " "))",
+            ])
+    }
+}
