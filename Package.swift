@@ -50,6 +50,7 @@ let package = Package(
         room("Assets", ["CAssets"]),
         room("Linux", ["CLinux"]),
         room("JSON"),
+        room("YAML", ["JSON", "Linux", yams]),
         room("Problems"),
         room("BTF", ["JSON"]),
         room("BPF", ["CLibbpf", "Linux", "BTF"]),
@@ -64,7 +65,8 @@ let package = Package(
         room(
             "API",
             [
-                "HTTP", "ControlPlane", "Events", "Problems", "JSON", "Linux", "Assets", log,
+                "HTTP", "ControlPlane", "Events", "Problems", "JSON", "YAML", "Linux", "Assets",
+                log,
             ]),
         .executableTarget(
             name: "apiary",
@@ -100,6 +102,7 @@ let package = Package(
         tests("TidyTests", ["TestSupport", "Linux", "apiary", "apiary-generate"]),
         tests("RegistryTests", ["Registry", "Linux"]),
         tests("JSONTests", ["JSON"]),
+        tests("YAMLTests", ["YAML", "JSON"]),
         tests("BTFTests", ["BTF", "JSON"]),
         tests("EventsTests", ["Events", "BTF", "JSON", "Linux"]),
     ],

@@ -32,9 +32,17 @@ internal import Problems
 }
 
 private func request(_ call: Call, id: String?) throws(Problem) -> ProbeChange {
+    try probeChange(
+        try call.document(), id: id, conditions: try call.conditions,
+        isDryRun: try call.isDryRun)
+}
+
+/// What a document says of a probe beside its id: a request's, or a part of a manifest.
+func probeChange(
+    _ document: JSONObject, id: String?, conditions: Conditions, isDryRun: Bool
+) throws(Problem) -> ProbeChange {
     let fields = try Fields(
-        try call.document(),
-        known: ["program", "function", "attach", "enabled", "labels", "when_gone"])
+        document, known: ["program", "function", "attach", "enabled", "labels", "when_gone"])
     var attach = try fields.object("attach") ?? JSONObject()
     // Whoever looks for it among the target's members is understood.
     let inAttach = attach["when_gone"]?.string.flatMap(ProbeChange.WhenGone.init(rawValue:))
@@ -46,7 +54,7 @@ private func request(_ call: Call, id: String?) throws(Problem) -> ProbeChange {
         labels: try fields.labels("labels") ?? [:],
         whenGone: try fields.choice("when_gone", of: ProbeChange.WhenGone.self) ?? inAttach
             ?? .fail,
-        conditions: try call.conditions, isDryRun: try call.isDryRun)
+        conditions: conditions, isDryRun: isDryRun)
 }
 
 private func change(_ change: ProbeChange, _ service: Service, _ call: Call) throws(Problem)
@@ -128,6 +136,7 @@ private func document(of probe: ProbeView) -> JSONObject {
     document["enabled"] = .bool(probe.row.enabled)
     document["labels"] = labelsDocument(probe.row.labels)
     document["when_gone"] = .string(probe.row.whenGone.rawValue)
+    document["owner"] = JSONValue(probe.owner)
     document["state"] = .string(probe.state.rawValue)
     document["problem"] = probe.problem.map { .object($0.document(requestID: nil)) }
     document["link"] = link(of: probe)

@@ -138,6 +138,12 @@ let routes: [Route] = [
         .post, "/v1/shutdown", "post_shutdown", .admin, postShutdown, .worker,
         takes: ["detach", "dry_run"], needsReady: false),
     Route(
+        .post, "/v1/apply", "post_apply", .admin, postApply, .load, takes: change + ["owner"],
+        body: .manifest(limit: 48 << 20, yamlLimit: 16 << 20)),
+    Route(
+        .get, "/v1/state", "get_state", .read, getState, .worker,
+        takes: ["owner", "contents", "int64"]),
+    Route(
         .get, "/v1/audit", "list_audit", .admin, listAudit, .worker,
         takes: paging + ["actor", "action", "subject"]),
 ]

@@ -16,11 +16,15 @@ public struct Service: Application {
     let version: String
     /// Whether TCP peers may do everything: `--unprotected`, for benchmarks on loopback.
     let isUnprotected: Bool
+    /// Where a manifest's `object.path` points into; nil: paths are not allowed.
+    let manifestObjectsDirectory: String?
     private let ownUserID: UInt32
 
     public init(
-        node: Node, version: String, isUnprotected: Bool, ownUserID: UInt32, log: Logger
+        node: Node, version: String, isUnprotected: Bool, ownUserID: UInt32,
+        manifestObjectsDirectory: String? = nil, log: Logger
     ) {
+        self.manifestObjectsDirectory = manifestObjectsDirectory
         self.node = node
         self.version = version
         self.isUnprotected = isUnprotected
@@ -149,6 +153,10 @@ public struct Service: Application {
             return (.memory, limit)
         case .jsonLines(let limit):
             if type != "application/x-ndjson" { try checkJSON(type, head.peer) }
+            return (.memory, limit)
+        case .manifest(let limit, let yamlLimit):
+            if Call.yamlTypes.contains(type ?? "") { return (.memory, yamlLimit) }
+            try checkJSON(type, head.peer)
             return (.memory, limit)
         case .object(let limit, let jsonLimit):
             switch type {

@@ -1,8 +1,10 @@
 // What Swift's Glibc module lacks: headers it leaves out, and what hides behind _GNU_SOURCE.
 #pragma once
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/memfd.h>
 #include <linux/stat.h>
+#include <linux/openat2.h>
 #include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,6 +46,16 @@ static inline int apiary_set_network_namespace(int descriptor) {
 
 /// fcntl(2) F_ADD_SEALS with shrink, grow and write sealed: linux/fcntl.h's numbers.
 enum { APIARY_F_ADD_SEALS = 1033, APIARY_SEAL_ALL = 0x0002 | 0x0004 | 0x0008 };
+
+/// openat2(2): opens `path` below a directory for reading, and nothing outside of it; O_NONBLOCK,
+/// so that a FIFO does not keep us. A descriptor, or -1 with errno set. Linux 5.6.
+static inline int apiary_open_beneath(int directory, const char *path) {
+    struct open_how how = {
+        .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+    };
+    return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+}
 
 /// prctl(2) with one argument: 0, or -1 with errno set.
 static inline int apiary_prctl(int option, unsigned long argument) {

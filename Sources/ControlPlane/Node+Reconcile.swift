@@ -14,7 +14,11 @@ extension Node {
     public func reconcile() throws(Problem) {
         do {
             let registered = try registry.picture()
-            state.withLock { $0.revision = registered.revision }
+            let owners = Owners(try registry.owners())
+            state.withLock { state in
+                state.revision = registered.revision
+                state.owners = owners
+            }
             // As the crash left it, before anything is undone.
             let own = OwnFunctions(configuration.bpffsDirectory)
             try undoIntents(registered.intents, own)
@@ -31,6 +35,8 @@ extension Node {
             bringBack(registered.probes, own, &changed)
             record(changed)
             finishDeletes(of: registered.probes)
+            let written = try registry.entryUndo()
+            if !written.isEmpty { undoEntries(written) }
             fault(.beforeReady)
             removeStrays(own)
         } catch {

@@ -24,6 +24,8 @@ public enum FaultPoint: String, Sendable, Hashable, CaseIterable {
     case afterUpdate = "after-update"
     /// One variable of a loaded program is written.
     case afterGlobal = "after-global"
+    /// An entry of a map is written that a manifest declares.
+    case afterEntry = "after-entry"
     /// In the transaction, all of it written.
     case beforeCommit = "before-commit"
     /// The transaction is on the disk.

@@ -249,6 +249,7 @@ enum Migrations {
     static let all: [(name: String, sql: String)] = [
         ("v0001_initial", Asset.initialMigration.text),
         ("v0002_durability", Asset.durabilityMigration.text),
+        ("v0003_apply", Asset.applyMigration.text),
     ]
 
     static var migrator: DatabaseMigrator {

@@ -38,7 +38,8 @@ struct Daemon {
         let node = try makeNode()
         let service = Service(
             node: node, version: apiaryVersion, isUnprotected: configuration.flag("unprotected"),
-            ownUserID: ProcessLimits.userID, log: log)
+            ownUserID: ProcessLimits.userID,
+            manifestObjectsDirectory: configuration.optionalText("manifest_objects_dir"), log: log)
         var limits = ServerLimits()
         // Half of the descriptors are for maps, links and rings.
         limits.connections = min(limits.connections, max(64, descriptors / 2))

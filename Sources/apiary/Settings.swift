@@ -34,6 +34,14 @@ enum Settings {
             "detach_on_stop", .flag, "false",
             "Take everything out of the kernel at the stop; the next start brings it back."),
 
+        // Declared state.
+        Setting(
+            "manifest_objects_dir", .path, "",
+            "Where manifests may take objects from by path; empty: nowhere."),
+        Setting(
+            "manifests_dir", .path, "",
+            "Manifests that are applied as their files change; empty: none."),
+
         // Who may.
         Setting(
             "listen", .list, "",
