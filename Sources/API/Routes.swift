@@ -136,7 +136,7 @@ let routes: [Route] = [
         takes: remove),
     Route(
         .post, "/v1/shutdown", "post_shutdown", .admin, postShutdown, .worker,
-        takes: ["detach", "dry_run"], needsReady: false),
+        takes: ["detach", "dry_run"]),
     Route(
         .post, "/v1/apply", "post_apply", .admin, postApply, .load, takes: change + ["owner"],
         body: .manifest(limit: 48 << 20, yamlLimit: 16 << 20)),
