@@ -31,20 +31,24 @@ struct Daemon {
         Signal.takeOver()
         let descriptors = ProcessLimits.raise()
         for name in configuration.unknownVariables { log.warning("\(name) is not a setting") }
+        let rules = try configuration.accessRules
+        let fileTokens = try configuration.fileTokens
         var locks = try prepareDirectories()
         try prepareMounts()
         locks.append(
             try lock(configuration.text("bpffs"), FileLock.init(directory:)))
         let node = try makeNode()
+        node.tokens.replaceFixed(fileTokens)
         let service = Service(
-            node: node, version: apiaryVersion, isUnprotected: configuration.flag("unprotected"),
+            node: node, version: apiaryVersion, rules: rules,
+            streamsPerCredential: configuration.integer("streams_per_credential"),
             ownUserID: ProcessLimits.userID,
             manifestObjectsDirectory: configuration.optionalText("manifest_objects_dir"), log: log)
         var limits = ServerLimits()
         // Half of the descriptors are for maps, links and rings.
         limits.connections = min(limits.connections, max(64, descriptors / 2))
         let server = try Server(
-            [.unix(path: configuration.text("socket"), mode: 0o660)] + configuration.listeners,
+            configuration.listeners,
             limits: limits, application: service, log: { [log] in log.warning("\($0)") })
         log.notice(
             "listening",
@@ -99,7 +103,8 @@ struct Daemon {
                 stateDirectory: configuration.text("state_dir"),
                 journalDirectory: configuration.text("journal_dir"),
                 bpffsDirectory: configuration.text("bpffs"),
-                loader: Loader(executable: configuration.text("loader")))
+                loader: Loader(executable: configuration.text("loader")),
+                auditRows: configuration.integer("audit_rows"))
             places.snapshotIntervalSeconds = configuration.integer("snapshot_interval_s")
             return try Node(places, log: log)
         } catch let error as RegistryError {
