@@ -107,8 +107,6 @@ public final class RegistryStore: Sendable {
     /// - Throws: `older` where a daemon of this release has not opened it yet; else as
     ///   `init(path:)`.
     public init(reading path: String) throws(RegistryError) {
-        auditLimit = 0
-        audited = { _ in }
         auditLimit = .max
         audited = { _ in }
         do {
