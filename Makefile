@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 swift_flags ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build bpf check lint test bench fuzz generate migration-hashes fmt run install \
+.PHONY: help setup build bpf check lint test test-faults bench fuzz generate migration-hashes fmt run install \
 	uninstall clean
 
 help: ## show this
@@ -31,6 +31,10 @@ check: lint ## the inner loop: lint, debug build, unit, tidy and contract tests;
 test: setup bpf ## everything that this kernel can show; run it as root
 	swift build $(swift_flags) --build-tests
 	@scripts/test.sh --skip-build $(swift_flags)
+
+test-faults: setup bpf ## kills, full disks, foreign hands, reboots: one line a fault; as root
+	swift build $(swift_flags) --build-tests
+	@scripts/test-faults.sh
 
 bench: build ## measure against the peers in C, bpftool and bpftrace, in one run
 	@scripts/setup.sh bench

@@ -161,7 +161,7 @@ enum ProgramRequest {
                     .invalidMember, "A map's options are an object: {\"max_entries\": 1024}.",
                     pointer: pointer.description)
             }
-            let fields = try Fields(object, at: pointer, known: ["max_entries", "reuse"])
+            let fields = try Fields(object, at: pointer, known: ["max_entries", "reuse", "persist"])
             var options = ProgramOptions.MapOptions()
             if let value = object["max_entries"] {
                 guard let number = value.uint64.flatMap({ UInt32(exactly: $0) }), number > 0 else {
@@ -179,6 +179,14 @@ enum ProgramRequest {
                         pointer: pointer.appending("reuse").description)
                 }
                 options.reuse = reuse
+            }
+            if let value = object["persist"] {
+                guard let isPersistent = value.bool else {
+                    throw Problem(
+                        .invalidMember, "persist must be true or false.",
+                        pointer: pointer.appending("persist").description)
+                }
+                options.isPersistent = isPersistent
             }
             maps[member.name] = options
         }

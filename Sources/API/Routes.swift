@@ -170,6 +170,9 @@ let routes: [Route] = [
         .delete, "/v1/objects/{digest}", "delete_object", .admin, deleteObject, .worker,
         takes: remove),
     Route(
+        .post, "/v1/shutdown", "post_shutdown", .admin, postShutdown, .worker,
+        takes: ["detach", "dry_run"]),
+    Route(
         .post, "/v1/apply", "post_apply", .admin, postApply, .load, takes: change + ["owner"],
         body: .manifest(limit: 48 << 20, yamlLimit: 16 << 20)),
     Route(

@@ -30,6 +30,21 @@ internal import Problems
     return .json(["ready": true])
 }
 
+/// Answers before it stops: the server lets running requests come to their end.
+@Sendable func postShutdown(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    let isDetaching = try call.flag("detach")
+    let isDryRun = try call.isDryRun
+    var document = JSONObject()
+    document["stopping"] = .bool(!isDryRun)
+    document["detach"] = .bool(isDetaching)
+    if isDryRun {
+        document["dry_run"] = true
+    } else {
+        service.node.orderStop(isDetaching: isDetaching, call.origin)
+    }
+    return Answer(status: 202, body: .json(JSONValue.object(document).serialized()))
+}
+
 @Sendable func getOpenAPI(_ service: Service, _ call: Call) throws(Problem) -> Answer {
     Answer(body: .json(Asset.openAPI.bytes))
 }

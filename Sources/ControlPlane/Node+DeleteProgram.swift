@@ -76,7 +76,7 @@ extension Node {
             row.state = .deleting
             return row
         }
-        _ = try commit(origin, subject: "programs/\(name)") { transaction in
+        _ = try commit(origin, subject: "programs/\(name)", isRemoval: true) { transaction in
             try transaction.put(row)
             for row in rows { try transaction.put(row) }
         }
@@ -106,7 +106,7 @@ extension Node {
         events.close(program: row.name, reason: .programDeleted)
         removeLoad(row.loadID, known: PinnedIDs(text: row.kernelIDs))
         let origin = ChangeOrigin(requestID: "-", actor: "apiary", action: "unloaded")
-        _ = try commit(origin, subject: "programs/\(row.name)") { transaction in
+        _ = try commit(origin, subject: "programs/\(row.name)", isRemoval: true) { transaction in
             for probe in probes { try transaction.removeProbe(probe.id) }
             try transaction.removeProgram(row.name)
         }

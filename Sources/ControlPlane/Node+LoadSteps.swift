@@ -130,7 +130,7 @@ extension Node {
     /// Writes program and probes as they are now, in one transaction, and shows them to readers.
     func commitLoad(
         _ record: inout ProgramRecord, _ probes: [ProbeRecord], retiring names: [String],
-        _ origin: ChangeOrigin
+        _ origin: ChangeOrigin, isNew: Bool = false
     ) throws(Problem) {
         let row = record.row
         let now = Clock.realtimeNanoseconds()
@@ -141,6 +141,7 @@ extension Node {
             try transaction.put(object)
             try transaction.put(row)
             try transaction.removeIntent(row.loadID)
+            if isNew { try transaction.removeVariables(of: row.name) }
             for probe in probes {
                 try transaction.put(probe.row)
                 try transaction.removeIntent(probe.row.pin)
@@ -154,6 +155,7 @@ extension Node {
         }
         record.row.revision = revision
         let committed = record
+        defer { snapshotTimer.withLock { $0 }?.wake() }
         state.withLock { state in
             state.programs[committed.row.name] = committed
             for var probe in probes {

@@ -74,7 +74,9 @@ extension Node {
                     .conflict, "The object \(digest) is being loaded or backed up: ask again.")
             }
             if isDryRun { return true }
-            _ = try commit(origin, subject: "objects/\(digest)") { try $0.removeObject(digest) }
+            _ = try commit(origin, subject: "objects/\(digest)", isRemoval: true) {
+                try $0.removeObject(digest)
+            }
             do { try FileSystem.unlink(path(of: digest)) } catch {
                 // The row is gone, so it is nobody's: the next start removes it.
                 log.warning("an object's file stays", metadata: ["why": "\(error)"])

@@ -149,6 +149,7 @@ extension Node {
             // A record type that does not exist is the request's mistake: told before anything
             // moves.
             try loaded.checkEvents(change.options)
+            try checkPersistence(change.options, loaded)
             var record = ProgramRecord(
                 row: row(for: change, loadID: loadID, report: loaded.report), loaded: loaded)
             record.row.kernelIDs = PinnedIDs(loaded).text
@@ -159,7 +160,7 @@ extension Node {
             }
             do {
                 let retired = links.map(\.pin) + [old?.row.loadID].compactMap { $0 }
-                try commitLoad(&record, probes, retiring: retired, origin)
+                try commitLoad(&record, probes, retiring: retired, origin, isNew: true)
             } catch {
                 undo(probes, before: before)
                 throw error

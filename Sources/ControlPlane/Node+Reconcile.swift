@@ -45,6 +45,8 @@ extension Node {
         for record in state.withLock({ Array($0.programs.values) }) { openStreams(of: record) }
         state.withLock { $0.isReady = true }
         startLookout()
+        sweepSnapshots()
+        startSnapshots()
     }
 
     private func undoIntents(_ intents: [IntentRow], _ own: OwnFunctions) throws(RegistryError) {
@@ -103,6 +105,7 @@ extension Node {
         var record = ProgramRecord(row: row, loaded: adopted(row))
         if let loaded = record.loaded {
             record.row.kernelIDs = PinnedIDs(loaded).text
+            setVariables(of: loaded, onlyPending: true)
         } else {
             record = reloaded(row)
         }
@@ -144,9 +147,11 @@ extension Node {
         record.row.kernelIDs = ""
         do {
             try intend([loadID], .load, subject: row.name)
+            let options = try ProgramOptions(canonicalText: row.options)
             let loaded = try loadIntoKernel(
-                try object(row.digest), try ProgramOptions(canonicalText: row.options),
-                name: row.name, loadID: loadID)
+                try object(row.digest), options, name: row.name, loadID: loadID)
+            setVariables(of: loaded, onlyPending: false)
+            restoreSnapshots(of: loaded, options)
             record.loaded = loaded
             record.row.state = .active
             record.row.problem = nil

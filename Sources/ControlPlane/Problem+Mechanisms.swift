@@ -63,6 +63,8 @@ extension Problem {
             case .request: .invalidMember
             case .verifier: .verifierRefused
             case .permission: .kernelForbids
+            case .crash where [.emfile, .enfile, .enomem, .eagain].contains(failure.errno):
+                .resourceExhausted
             case .crash: .loaderCrashed
             case .deadline: .loaderDeadline
             }
@@ -109,12 +111,15 @@ extension Problem {
             switch error.kind {
             case .full: .noSpace
             case .busy: .notReady
-            case .io, .readOnly, .corrupt, .newer, .older, .other: .internalError
+            case .io, .readOnly, .corrupt: .storageRefused
+            case .newer, .older, .other: .internalError
             }
         let detail =
             switch error.kind {
             case .full: "The state directory's disk is full: could not \(action)."
             case .readOnly: "The state directory is read-only: could not \(action)."
+            case .io: "The state directory's disk gives errors: could not \(action)."
+            case .corrupt: "The registry's file is damaged: could not \(action)."
             default: "Could not \(action): the registry refused."
             }
         self.init(type, detail, cause: error)
@@ -129,7 +134,8 @@ extension Problem {
     init(_ error: Errno, while action: String) {
         let type: ProblemType =
             switch error {
-            case .enospc: .noSpace
+            case .enospc, .edquot: .noSpace
+            case .eio, .erofs: .storageRefused
             case .emfile, .enfile, .enomem: .resourceExhausted
             default: .internalError
             }

@@ -10,6 +10,8 @@ public struct ProgramOptions: Sendable, Hashable {
         public var maxEntries: UInt32?
         /// A map to use instead of a new one.
         public var reuse: Reuse?
+        /// Its contents are kept over a reboot.
+        public var isPersistent = false
 
         public init(maxEntries: UInt32? = nil, reuse: Reuse? = nil) {
             self.maxEntries = maxEntries
@@ -67,6 +69,7 @@ public struct ProgramOptions: Sendable, Hashable {
             var options = JSONObject()
             options["max_entries"] = map.maxEntries.map { JSONValue($0) }
             options["reuse"] = map.reuse.map { .string($0.text) }
+            if map.isPersistent { options["persist"] = true }
             mapsDocument[name] = .object(options)
         }
         document["maps"] = .object(mapsDocument)
@@ -129,6 +132,7 @@ public struct ProgramOptions: Sendable, Hashable {
             maps[member.name] = MapOptions(
                 maxEntries: member.value["max_entries"]?.uint64.flatMap { UInt32(exactly: $0) },
                 reuse: member.value["reuse"]?.string.flatMap(Reuse.init))
+            maps[member.name]?.isPersistent = member.value["persist"]?.bool ?? false
         }
         attach = document["attach"]?.string.flatMap(Attach.init(rawValue:)) ?? .none
         for member in document["events"]?.object?.members ?? [] {

@@ -150,6 +150,21 @@ public enum FileSystem {
         }
     }
 
+    /// The size of a path's file system, and what of it is free for this process.
+    public static func space(_ path: String) throws(Errno) -> (totalBytes: Int, freeBytes: Int) {
+        var status = statfs()
+        try check(unsafe statfs(path, &status))
+        let block = Int(status.f_bsize)
+        return (Int(status.f_blocks) * block, Int(status.f_bavail) * block)
+    }
+
+    /// Whether a path's file system is mounted read-only.
+    public static func isReadOnly(_ path: String) throws(Errno) -> Bool {
+        var status = statfs()
+        try check(unsafe statfs(path, &status))
+        return status.f_flags & 1 != 0  // statfs(2): ST_RDONLY
+    }
+
     /// Mounts a file system that has no device: `bpf`, `tracefs`.
     public static func mount(_ type: String, at path: String) throws(Errno) {
         try check(unsafe Glibc.mount(type, path, type, 0, nil))

@@ -16,6 +16,9 @@ public enum Signal: Int32, Sendable, CaseIterable {
         Glibc.signal(SIGPIPE, SIG_IGN)
     }
 
+    /// Sends it to this process: the thread that waits takes it.
+    public func send() { kill(getpid(), rawValue) }
+
     /// Waits for the next one.
     public static func next() -> Signal {
         var set = sigset_t()

@@ -158,6 +158,11 @@ extension ProblemType {
         "no_space", 507, "There is no space left on the disk",
         "Free space in the directory that the detail names.", retryable: true)
 
+    public static let storageRefused = row(
+        "storage_refused", 507, "The disk does not take what is written",
+        "Look after the disk that the detail names; what is attached goes on, and reads do too.",
+        retryable: true)
+
     /// Every problem that the API can answer with, in the order of the documentation.
     public static let all: [ProblemType] = [
         malformedRequest, malformedJSON, malformedYAML, unknownMember, unknownParameter,
@@ -170,6 +175,6 @@ extension ProblemType {
         verifierRefused, loadRefused, loaderCrashed, loaderDeadline, invalidValue, sizeMismatch,
         attachRefused, wrongKind, targetNotFound, unsupportedMapOperation, preconditionRequired,
         tooManyRequests, internalError, hostLacks, kernelForbids, notReady, stopping,
-        resourceExhausted, mapFull, noSpace,
+        resourceExhausted, mapFull, noSpace, storageRefused,
     ]
 }

@@ -51,10 +51,9 @@ struct Serve: ParsableCommand {
     func run() throws {
         let configuration = try Configuration(options)
         LoggingSystem.bootstrap { label in
-            var handler = StreamLogHandler.standardError(label: label)
-            handler.logLevel = configuration.logLevel
-            return handler
+            LevelledLog(label)
         }
+        LogLevel.current.withLock { $0 = configuration.logLevel }
         try Daemon(configuration, options).run()
     }
 }

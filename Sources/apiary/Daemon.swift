@@ -68,8 +68,13 @@ struct Daemon {
         log.notice("ready")
         wait(service)
         node.stop()
-        server.stop(deadlineMilliseconds: 4000)
-        log.notice("stopped; probes stay attached")
+        server.stop(deadlineMilliseconds: 2500)
+        if node.isToDetach || configuration.flag("detach_on_stop") {
+            node.detachEverything()
+            log.notice("stopped; nothing is left in the kernel")
+        } else {
+            log.notice("stopped; probes stay attached")
+        }
         _ = locks
     }
 
@@ -83,6 +88,7 @@ struct Daemon {
         node.journalLimits.bytesPerStream = configuration.integer("journal_stream_bytes")
         node.journalLimits.bytesInAll = configuration.integer("journal_bytes")
         node.journalLimits.ageSeconds = configuration.integer("journal_age_s")
+        node.snapshotIntervalSeconds = configuration.integer("snapshot_interval_s")
         node.pace.batchRecords = configuration.integer("batch_records")
         node.pace.batchNanoseconds = UInt64(configuration.integer("batch_deadline_us")) * 1000
         return node
@@ -92,7 +98,7 @@ struct Daemon {
         while true {
             switch Signal.next() {
             case .interrupt, .terminate: return
-            case .hangUp: readAgain(service)
+            case .hangUp: reload(service)
             }
         }
     }
@@ -177,6 +183,7 @@ struct Daemon {
             if let place = try BPFFileSystem.ensure(configuration.text("bpffs")) {
                 log.notice("mounted a bpffs on \(place)")
             }
+            if try FileSystem.isReadOnly(configuration.text("bpffs")) { throw Errno.erofs }
         } catch {
             throw ValidationError(
                 "\(configuration.text("bpffs")) is in no bpffs and none can be mounted there: "

@@ -51,6 +51,13 @@ enum Settings {
             "A reader whose connection takes nothing for so long is ended, and after as long again "
                 + "closed."),
 
+        Setting(
+            "snapshot_interval_s", .integer(0...86_400), "60",
+            "How often contents of maps with `persist` are written to the disk; 0: at the stop."),
+        Setting(
+            "detach_on_stop", .flag, "false",
+            "Take everything out of the kernel at the stop; the next start brings it back."),
+
         // Declared state.
         Setting(
             "manifest_objects_dir", .path, "",

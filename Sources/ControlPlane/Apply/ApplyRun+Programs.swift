@@ -99,6 +99,7 @@ extension ApplyRun {
             let loaded = try node.loadIntoKernel(
                 change.object, change.options, name: change.name, loadID: loadID)
             try loaded.checkEvents(change.options)
+            try node.checkPersistence(change.options, loaded)
             var row = node.row(for: change, loadID: loadID, report: loaded.report)
             row.kernelIDs = PinnedIDs(loaded).text
             if !isDryRun {
