@@ -4,16 +4,17 @@ internal import Problems
 
 /// Who may call an operation; each role may do what those before it may.
 public enum Role: String, Sendable, CaseIterable, Comparable {
-    case none, read, operate, admin
+    case none, metrics, read, operate, admin
 
     public static func < (one: Role, other: Role) -> Bool { one.rank < other.rank }
 
     private var rank: Int {
         switch self {
         case .none: 0
-        case .read: 1
-        case .operate: 2
-        case .admin: 3
+        case .metrics: 1
+        case .read: 2
+        case .operate: 3
+        case .admin: 4
         }
     }
 }
@@ -95,6 +96,7 @@ struct Answer: Sendable {
         case object(UploadedBytes)
         /// text/plain.
         case text(ProbeOutput)
+        case bytes([UInt8], type: String)
         case stream(any ResponseStream, type: String)
     }
     var status = 200

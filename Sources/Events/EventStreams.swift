@@ -181,10 +181,14 @@ extension EventStreams {
 // MARK: - Ledger
 
 extension EventStreams {
+    /// How many readers there are.
+    public var readerCount: Int { readers.withLock { $0.subscriptions.count } }
+
     /// What became of every record, for each stream that is open or still retained, by name.
-    public func ledger() -> [StreamLedger] {
+    /// - Parameter withReaders: false leaves the readers out, whose number has no bound here.
+    public func ledger(withReaders: Bool = true) -> [StreamLedger] {
         var readers: [UInt64: [StreamLedger.Reader]] = [:]
-        for subscription in all {
+        for subscription in withReaders ? all : [] {
             for (stream, _, reader) in subscription.ledgers() {
                 readers[stream, default: []].append(reader)
             }

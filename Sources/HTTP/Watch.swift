@@ -50,14 +50,16 @@ final class Watch: Sendable {
     private static let wakeupTag = UInt64.max
 
     private let deadlines: Deadlines
+    private let statistics: ServerStatistics
     private let epoll: FileDescriptor
     private let wakeup: Wakeup
     private let state = Mutex(State())
     private let clock = Atomic<UInt64>(Clock.monotonicNanoseconds() / 1_000_000_000)
     private let thread = Mutex<NamedThread?>(nil)
 
-    init(_ deadlines: Deadlines) throws(Errno) {
+    init(_ deadlines: Deadlines, _ statistics: ServerStatistics) throws(Errno) {
         self.deadlines = deadlines
+        self.statistics = statistics
         epoll = FileDescriptor(owning: try check(epoll_create1(Int32(EPOLL_CLOEXEC))))
         wakeup = try Wakeup()
         try add(wakeup.raw, EPOLLIN.rawValue, tag: Self.wakeupTag)
@@ -200,7 +202,9 @@ final class Watch: Sendable {
             case .answer: continue
             }
             // libmicrohttpd sees the end of the socket and closes the connection.
-            if now > since + limit { shutdown(connection.descriptor, Int32(SHUT_RDWR)) }
+            if now > since + limit && shutdown(connection.descriptor, Int32(SHUT_RDWR)) == 0 {
+                statistics.connectionExpired()
+            }
         }
         for number in Array(state.streams.keys) { look(at: number, now, &state, &ended) }
         for (descriptor, lingering) in state.lingering where now > lingering.until {
@@ -230,6 +234,7 @@ final class Watch: Sendable {
             state.streams[number] = stream
         } else if now > stream.since + deadlines.stallSeconds {
             shutdown(stream.descriptor, Int32(SHUT_RDWR))
+            statistics.connectionExpired()
             ended.append(stream.pump)
         }
     }

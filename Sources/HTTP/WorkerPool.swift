@@ -7,6 +7,8 @@ final class WorkerPool: Sendable {
         var queue: [@Sendable () -> Void] = []
         var isClosed = false
         var running = 0
+        /// Threads that wait for a job; the queue's first have been given to them in a moment.
+        var idle = 0
     }
 
     private let queueLimit: Int
@@ -33,9 +35,11 @@ final class WorkerPool: Sendable {
     }
 
     /// False where the queue is full, or the pool closed.
-    func submit(_ job: @escaping @Sendable () -> Void) -> Bool {
+    /// - Parameter ifIdle: also false where no thread would begin at once.
+    func submit(ifIdle: Bool = false, _ job: @escaping @Sendable () -> Void) -> Bool {
         monitor.change { state in
             guard state.queue.count < queueLimit && !state.isClosed else { return false }
+            guard !ifIdle || state.idle > state.queue.count else { return false }
             state.queue.append(job)
             return true
         }
@@ -54,8 +58,14 @@ final class WorkerPool: Sendable {
 
     private static func work(_ monitor: Monitor<State>) {
         while true {
+            var isCounted = false
             let job = monitor.wait(until: nil) { state -> (@Sendable () -> Void)?? in
-                if !state.queue.isEmpty { return .some(state.queue.removeFirst()) }
+                if !isCounted { state.idle += 1 }
+                isCounted = true
+                if !state.queue.isEmpty {
+                    state.idle -= 1
+                    return .some(state.queue.removeFirst())
+                }
                 return state.isClosed ? .some(nil) : nil
             }
             guard let job = job ?? nil else { break }

@@ -27,15 +27,16 @@ struct Daemon {
                 journalDirectory: configuration.journalDirectory,
                 bpffsDirectory: configuration.bpffsDirectory,
                 loader: Loader(executable: configuration.loader)), log: log)
+        let statistics = ServerStatistics()
         let service = Service(
             node: node, version: apiaryVersion, isUnprotected: configuration.isUnprotected,
-            ownUserID: ProcessLimits.userID, log: log)
+            ownUserID: ProcessLimits.userID, statistics: statistics, log: log)
         var limits = ServerLimits()
         // Half of the descriptors are for maps, links and rings.
         limits.connections = min(limits.connections, max(64, descriptors / 2))
         let server = try Server(
             [.unix(path: configuration.socket, mode: 0o660)] + configuration.listen,
-            limits: limits, application: service, log: { [log] in log.warning("\($0)") })
+            limits: limits, application: service, statistics: statistics, log: { [log] in log.warning("\($0)") })
         log.notice(
             "listening",
             metadata: ["socket": "\(configuration.socket)", "version": "\(apiaryVersion)"])

@@ -1,4 +1,4 @@
-internal import Foundation
+public import Foundation
 internal import Linux
 
 /// Why a daemon of a test could not be started, or curl could not ask it.
@@ -166,7 +166,7 @@ public final class TestDaemon {
 
 /// Starts a process whose signals are not blocked. Tests run on threads of libdispatch, which block
 /// nearly all; Foundation's Process hands that on, and its child would never see a SIGTERM.
-func runWithDefaultSignals(_ process: Process) throws {
+public func runWithDefaultSignals(_ process: Process) throws {
     var none = sigset_t()
     var before = sigset_t()
     unsafe sigemptyset(&none)
