@@ -36,9 +36,13 @@ bench: build ## measure against the peers in C, bpftool and bpftrace, in one run
 	@scripts/setup.sh bench
 	@scripts/bench.sh
 
-generate: ## write openapi/apiary.json from openapi/apiary.yaml
+generate: ## write openapi/apiary.json from the YAML, and the table of docs/configuration.md
 	swift build --product apiary-generate
 	.build/debug/apiary-generate openapi/apiary.yaml openapi/apiary.json
+	swift build --product apiary
+	@table=$$(mktemp) && .build/debug/apiary check-config --markdown > $$table && sed -i \
+		-e '/^<!-- settings -->$$/,/^<!-- end -->$$/{/^<!--/!d}' \
+		-e "/^<!-- settings -->$$/r $$table" docs/configuration.md; rm -f $$table
 
 migration-hashes: ## write migrations/SHA256SUMS; never after a migration was released
 	cd migrations && sha256sum v*.sql > SHA256SUMS

@@ -93,7 +93,7 @@ let package = Package(
             name: "DaemonTests",
             dependencies: ["TestSupport", "JSON", "Linux"],
             exclude: ["Objects"], swiftSettings: ours),
-        tests("TidyTests", ["TestSupport", "Linux", "apiary-generate"]),
+        tests("TidyTests", ["TestSupport", "Linux", "apiary", "apiary-generate"]),
         tests("JSONTests", ["JSON"]),
         tests("BTFTests", ["BTF", "JSON"]),
         tests("EventsTests", ["Events", "BTF", "JSON", "Linux"]),

@@ -25,8 +25,18 @@ struct CheckConfig: ParsableCommand {
 
     @OptionGroup var options: ServeOptions
 
+    @Flag(name: .long, help: "Print a file with every setting at its default instead.")
+    var defaults = false
+
+    @Flag(name: .long, help: .hidden)
+    var markdown = false
+
     func run() throws {
-        print(try Configuration(options).description)
+        if markdown { return print(Settings.markdown) }
+        if defaults { return print(Settings.example) }
+        let configuration = try Configuration(options)
+        print(configuration.description)
+        for name in configuration.unknownVariables { print("# \(name) is not a setting") }
     }
 }
 
@@ -37,11 +47,8 @@ struct Serve: ParsableCommand {
 
     func run() throws {
         let configuration = try Configuration(options)
-        LoggingSystem.bootstrap { label in
-            var handler = StreamLogHandler.standardError(label: label)
-            handler.logLevel = configuration.logLevel
-            return handler
-        }
+        let output = LogOutput(configuration.logFormat)
+        LoggingSystem.bootstrap { _ in LineLogHandler(output, level: configuration.logLevel) }
         try Daemon(configuration).run()
     }
 }

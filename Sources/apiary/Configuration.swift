@@ -3,75 +3,130 @@ internal import Foundation
 internal import HTTP
 internal import Linux
 internal import Logging
-internal import Yams
 
 /// What the daemon runs with: the command line over the environment over the file over the
 /// defaults.
-struct Configuration: CustomStringConvertible {
-    let runtimeDirectory: String
-    let stateDirectory: String
-    let bpffsDirectory: String
-    let socket: String
-    let listen: [Listener]
-    let isUnprotected: Bool
-    let journalDirectory: String
-    let loader: String
-    let logLevel: Logger.Level
+struct Configuration {
+    /// Where a value was written.
+    enum Source: String { case commandLine, environment, file, fallback }
 
-    private static let keys: Set<String> = [
-        "runtime_dir", "state_dir", "bpffs", "socket", "listen", "unprotected", "journal_dir",
-        "loader", "log_level",
-    ]
+    private let values: [String: SettingValue]
+    private let sources: [String: Source]
+    /// Variables that begin like ours and name no setting.
+    let unknownVariables: [String]
 
+    /// - Parameters: as the shell gives them; `environment` without our variables in tests.
     /// - Throws: `ValidationError` with a sentence for the person who starts the daemon.
-    init(_ options: ServeOptions) throws {
-        let environment = ProcessInfo.processInfo.environment
-        let file = try Self.read(options.config ?? environment["APIARY_CONFIG"])
-        func value(_ key: String, _ option: String?) -> String? {
-            option ?? environment["APIARY_" + key.uppercased()] ?? file[key].map { "\($0)" }
+    init(
+        _ options: ServeOptions,
+        environment: [String: String] = ProcessInfo.processInfo.environment
+    ) throws {
+        let path = options.config ?? environment["APIARY_CONFIG"]
+        let file = try path.map { try ConfigurationFile($0).values } ?? [:]
+        let commandLine = try options.written
+        var values: [String: SettingValue] = [:]
+        var sources: [String: Source] = [:]
+        for setting in Settings.all {
+            let value: SettingValue
+            let source: Source
+            if let written = commandLine[setting.key] {
+                value = try setting.value(written, at: setting.key)
+                source = .commandLine
+            } else if let text = environment[setting.variable] {
+                value = try setting.value(.scalar(text), at: setting.variable)
+                source = .environment
+            } else if let written = file[setting.key] {
+                value = try setting.value(written, at: "\(path ?? ""): \(setting.key)")
+                source = .file
+            } else {
+                let text = try Self.fallback(setting, values)
+                value = try setting.value(.scalar(text), at: setting.key)
+                source = .fallback
+            }
+            values[setting.key] = value
+            sources[setting.key] = source
         }
-        runtimeDirectory = value("runtime_dir", options.runtimeDir) ?? "/run/apiary"
-        stateDirectory = value("state_dir", options.stateDir) ?? "/var/lib/apiary"
-        bpffsDirectory = value("bpffs", options.bpffs) ?? "/sys/fs/bpf/apiary"
-        socket = value("socket", options.socket) ?? runtimeDirectory + "/apiary.sock"
-        journalDirectory = value("journal_dir", options.journalDir) ?? runtimeDirectory + "/journal"
+        self.values = values
+        self.sources = sources
+        let known = Set(Settings.all.map(\.variable) + ["APIARY_CONFIG", "APIARY_TOKEN"])
+        unknownVariables = environment.keys
+            .filter { $0.hasPrefix("APIARY_") && !known.contains($0) }.sorted()
+        try checkSocket()
+        _ = try listeners
+    }
+
+    /// A default with the values that it names.
+    private static func fallback(_ setting: Setting, _ values: [String: SettingValue]) throws
+        -> String
+    {
+        var text = setting.fallback
+        for (key, value) in values {
+            if case .text(let value) = value { text = text.replacing("{\(key)}", with: value) }
+        }
+        guard text.contains("{executable_dir}") else { return text }
         let own = try ProcessLimits.executable()
-        loader = value("loader", options.loader) ?? FileSystem.parent(of: own) + "/apiary-loader"
-        let level = value("log_level", options.logLevel) ?? "info"
-        guard let logLevel = Logger.Level(rawValue: level) else {
-            throw ValidationError(
-                "log_level \(level) is not one of "
-                    + Logger.Level.allCases.map(\.rawValue).joined(separator: ", ") + ".")
-        }
-        self.logLevel = logLevel
-        let unprotected = environment["APIARY_UNPROTECTED"] ?? file["unprotected"].map { "\($0)" }
-        let isUnprotected = options.unprotected || unprotected == "true"
-        self.isUnprotected = isUnprotected
-        let listen =
-            options.listen.isEmpty
-            ? environment["APIARY_LISTEN"].map { [$0] } ?? Self.list(file["listen"])
-            : options.listen
-        self.listen = try listen.map { try Self.listener($0, isUnprotected: isUnprotected) }
-        try checkPaths()
+        return text.replacing("{executable_dir}", with: FileSystem.parent(of: own))
     }
 
-    private static func read(_ path: String?) throws -> [String: Any] {
-        guard let path else { return [:] }
-        let text = String(decoding: try FileSystem.read(path, limit: 1 << 20), as: UTF8.self)
-        guard let loaded = try Yams.load(yaml: text) else { return [:] }
-        guard let file = loaded as? [String: Any] else {
-            throw ValidationError("\(path) is not a YAML mapping of names to values.")
-        }
-        for key in file.keys.sorted() where !keys.contains(key) {
-            throw ValidationError(
-                "\(path): \(key) is not a setting: " + keys.sorted().joined(separator: ", ") + ".")
-        }
-        return file
+    // MARK: Values
+
+    private func value(_ key: String) -> SettingValue {
+        guard let value = values[key] else { preconditionFailure("\(key) is not in Settings") }
+        return value
     }
 
-    private static func list(_ value: Any?) -> [String] {
-        if let list = value as? [Any] { return list.map { "\($0)" } }
-        return value.map { ["\($0)"] } ?? []
+    func text(_ key: String) -> String {
+        guard case .text(let text) = value(key) else { preconditionFailure("\(key): no text") }
+        return text
+    }
+
+    /// `nil` where it is empty.
+    func optionalText(_ key: String) -> String? {
+        let text = text(key)
+        return text.isEmpty ? nil : text
+    }
+
+    func flag(_ key: String) -> Bool {
+        guard case .flag(let flag) = value(key) else { preconditionFailure("\(key): no flag") }
+        return flag
+    }
+
+    func integer(_ key: String) -> Int {
+        guard case .integer(let number) = value(key) else {
+            preconditionFailure("\(key): no integer")
+        }
+        return number
+    }
+
+    func list(_ key: String) -> [String] {
+        guard case .list(let list) = value(key) else { preconditionFailure("\(key): no list") }
+        return list
+    }
+
+    func map(_ key: String) -> [SettingEntry] {
+        guard case .map(let entries) = value(key) else { preconditionFailure("\(key): no map") }
+        return entries
+    }
+
+    func source(_ key: String) -> Source { sources[key] ?? .fallback }
+
+    var logLevel: Logger.Level { Logger.Level(rawValue: text("log_level")) ?? .info }
+
+    // MARK: Checks
+
+    private func checkSocket() throws {
+        // unix(7): sun_path has 108 bytes with the NUL.
+        let socket = text("socket")
+        guard socket.utf8.count < 108 else {
+            throw ValidationError("socket \(socket) is longer than 107 bytes.")
+        }
+    }
+
+    /// The TCP listeners.
+    var listeners: [Listener] {
+        get throws {
+            try list("listen").map { try Self.listener($0, isUnprotected: flag("unprotected")) }
+        }
     }
 
     /// `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`: loopback only, as long as there are no
@@ -93,35 +148,5 @@ struct Configuration: CustomStringConvertible {
                     + "user may load kernel code through that port.")
         }
         return .tcp(host: host, port: port)
-    }
-
-    private func checkPaths() throws {
-        for (name, path) in [
-            ("runtime_dir", runtimeDirectory), ("state_dir", stateDirectory),
-            ("bpffs", bpffsDirectory), ("socket", socket), ("journal_dir", journalDirectory),
-        ] where !path.hasPrefix("/") {
-            throw ValidationError("\(name) \(path) is not an absolute path.")
-        }
-        // unix(7): sun_path has 108 bytes with the NUL.
-        guard socket.utf8.count < 108 else {
-            throw ValidationError("socket \(socket) is longer than 107 bytes.")
-        }
-    }
-
-    var description: String {
-        let listeners = listen.map { listener in
-            if case .tcp(let host, let port) = listener { "\(host):\(port)" } else { "" }
-        }
-        return """
-            runtime_dir: \(runtimeDirectory)
-            state_dir: \(stateDirectory)
-            bpffs: \(bpffsDirectory)
-            socket: \(socket)
-            listen: [\(listeners.joined(separator: ", "))]
-            unprotected: \(isUnprotected)
-            journal_dir: \(journalDirectory)
-            loader: \(loader)
-            log_level: \(logLevel.rawValue)
-            """
     }
 }

@@ -19,27 +19,29 @@ struct Daemon {
     func run() throws {
         Signal.takeOver()
         let descriptors = ProcessLimits.raise()
+        for name in configuration.unknownVariables { log.warning("\(name) is not a setting") }
         let locks = try prepareDirectories()
         try prepareMounts()
         let node = try Node(
             NodeConfiguration(
-                stateDirectory: configuration.stateDirectory,
-                journalDirectory: configuration.journalDirectory,
-                bpffsDirectory: configuration.bpffsDirectory,
-                loader: Loader(executable: configuration.loader)), log: log)
+                stateDirectory: configuration.text("state_dir"),
+                journalDirectory: configuration.text("journal_dir"),
+                bpffsDirectory: configuration.text("bpffs"),
+                loader: configuration.makeLoader()), log: log)
         let statistics = ServerStatistics()
         let service = Service(
-            node: node, version: apiaryVersion, isUnprotected: configuration.isUnprotected,
+            node: node, version: apiaryVersion, isUnprotected: configuration.flag("unprotected"),
             ownUserID: ProcessLimits.userID, statistics: statistics, log: log)
-        var limits = ServerLimits()
+        var limits = configuration.serverLimits
         // Half of the descriptors are for maps, links and rings.
         limits.connections = min(limits.connections, max(64, descriptors / 2))
         let server = try Server(
-            [.unix(path: configuration.socket, mode: 0o660)] + configuration.listen,
-            limits: limits, application: service, statistics: statistics, log: { [log] in log.warning("\($0)") })
+            [.unix(path: configuration.text("socket"), mode: 0o660)] + configuration.listeners,
+            limits: limits, application: service, statistics: statistics,
+            log: { [log] in log.warning("\($0)") })
         log.notice(
             "listening",
-            metadata: ["socket": "\(configuration.socket)", "version": "\(apiaryVersion)"])
+            metadata: ["socket": "\(configuration.text("socket"))", "version": "\(apiaryVersion)"])
         do { try node.reconcile() } catch {
             log.critical("the registry and the kernel cannot be brought together: \(error.detail)")
             throw ExitCode(1)
@@ -64,13 +66,13 @@ struct Daemon {
     /// - Returns: the locks that keep a second daemon out, to be held until the end.
     private func prepareDirectories() throws -> [FileLock] {
         do {
-            try FileSystem.makeDirectories(configuration.runtimeDirectory, mode: 0o750)
-            try FileSystem.makeDirectories(configuration.stateDirectory, mode: 0o700)
+            try FileSystem.makeDirectories(configuration.text("runtime_dir"), mode: 0o750)
+            try FileSystem.makeDirectories(configuration.text("state_dir"), mode: 0o700)
         } catch {
             throw ValidationError("Cannot make the runtime or the state directory: \(error).")
         }
         return [
-            try lock(configuration.runtimeDirectory), try lock(configuration.stateDirectory),
+            try lock(configuration.text("runtime_dir")), try lock(configuration.text("state_dir")),
         ]
     }
 
@@ -99,7 +101,7 @@ struct Daemon {
                 "tracefs is not mounted and cannot be: tracepoints will be refused: \(error)")
         }
         do {
-            let directory = configuration.bpffsDirectory
+            let directory = configuration.text("bpffs")
             if try !isInBPF(directory) {
                 let place = directory.hasPrefix("/sys/fs/bpf/") ? "/sys/fs/bpf" : directory
                 if place == directory { try FileSystem.makeDirectories(directory) }
@@ -109,7 +111,7 @@ struct Daemon {
             try FileSystem.makeDirectories(directory, mode: 0o700)
         } catch {
             throw ValidationError(
-                "\(configuration.bpffsDirectory) is in no bpffs and none can be mounted there: "
+                "\(configuration.text("bpffs")) is in no bpffs and none can be mounted there: "
                     + "\(error)."
             )
         }

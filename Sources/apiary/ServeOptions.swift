@@ -42,6 +42,12 @@ struct ServeOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
+            "Any setting of check-config; may be given again.", valueName: "key=value"))
+    var set: [String] = []
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
             "Journal of the events. Default journal in the runtime directory.", valueName: "dir"))
     var journalDir: String?
 
@@ -55,4 +61,35 @@ struct ServeOptions: ParsableArguments {
         help: ArgumentHelp(
             "trace, debug, info, notice, warning, error. Default info.", valueName: "level"))
     var logLevel: String?
+}
+
+extension ServeOptions {
+    /// What the command line says, by the settings' keys. An option of its own wins over `--set`.
+    var written: [String: WrittenValue] {
+        get throws {
+            var written: [String: WrittenValue] = [:]
+            for text in set {
+                guard let equals = text.firstIndex(of: "=") else {
+                    throw ValidationError("--set \(text) is not of the form key=value.")
+                }
+                let key = String(text[..<equals])
+                guard Settings.named(key) != nil else {
+                    throw ValidationError(
+                        "--set: \"\(key)\" is not a setting; apiary check-config --defaults shows "
+                            + "all.")
+                }
+                written[key] = .scalar(String(text[text.index(after: equals)...]))
+            }
+            for (key, value) in [
+                ("runtime_dir", runtimeDir), ("state_dir", stateDir), ("bpffs", bpffs),
+                ("socket", socket), ("journal_dir", journalDir), ("loader", loader),
+                ("log_level", logLevel),
+            ] {
+                if let value { written[key] = .scalar(value) }
+            }
+            if !listen.isEmpty { written["listen"] = .sequence(listen) }
+            if unprotected { written["unprotected"] = .scalar("true") }
+            return written
+        }
+    }
 }
