@@ -77,9 +77,9 @@ static inline int apiary_loader_call(int index) {
         // Memory and threads of one's own.
         SYS_brk, SYS_mmap, SYS_munmap, SYS_mprotect, SYS_mremap, SYS_madvise, SYS_futex,
         SYS_getrandom, SYS_rseq, SYS_set_robust_list, SYS_sched_getaffinity, SYS_sched_yield,
-        // Descriptors that are there.
+        // Descriptors that are there; libbpf keeps the places of maps with memory files.
         SYS_read, SYS_readv, SYS_pread64, SYS_write, SYS_writev, SYS_lseek, SYS_close, SYS_dup,
-        SYS_dup3, SYS_fcntl, SYS_fstat, SYS_fstatfs, SYS_ioctl,
+        SYS_dup3, SYS_fcntl, SYS_fstat, SYS_fstatfs, SYS_ioctl, SYS_memfd_create,
         // Names: looking, not changing.
         SYS_newfstatat, SYS_statx, SYS_statfs, SYS_readlinkat, SYS_faccessat, SYS_faccessat2,
         SYS_getdents64, SYS_getcwd, SYS_uname,

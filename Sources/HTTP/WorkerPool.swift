@@ -14,13 +14,15 @@ final class WorkerPool: Sendable {
     private let queueLimit: Int
     private let monitor: Monitor<State>
 
-    /// - Parameter name: of the threads, which get a number.
+    /// - Parameters:
+    ///   - name: of the threads, which get a number.
+    ///   - threads: a pool without any takes nothing.
     /// - Throws: `EAGAIN` at the limit of threads.
     init(_ name: String, threads: Int, queueLimit: Int) throws(Errno) {
         self.queueLimit = queueLimit
         let monitor = Monitor(State())
         self.monitor = monitor
-        for number in 1...max(1, threads) {
+        for number in 1..<(threads + 1) {
             monitor.change { $0.running += 1 }
             do {
                 _ = try NamedThread("\(name)-\(number)") { Self.work(monitor) }
@@ -38,7 +40,8 @@ final class WorkerPool: Sendable {
     /// - Parameter ifIdle: also false where no thread would begin at once.
     func submit(ifIdle: Bool = false, _ job: @escaping @Sendable () -> Void) -> Bool {
         monitor.change { state in
-            guard state.queue.count < queueLimit && !state.isClosed else { return false }
+            guard state.queue.count < queueLimit && !state.isClosed && state.running > 0
+            else { return false }
             guard !ifIdle || state.idle > state.queue.count else { return false }
             state.queue.append(job)
             return true
