@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 swift_flags ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build bpf check lint test bench generate migration-hashes fmt run install \
+.PHONY: help setup build bpf check lint test bench fuzz generate migration-hashes fmt run install \
 	uninstall clean
 
 help: ## show this
@@ -35,6 +35,9 @@ test: setup bpf ## everything that this kernel can show; run it as root
 bench: build ## measure against the peers in C, bpftool and bpftrace, in one run
 	@scripts/setup.sh bench
 	@scripts/bench.sh
+
+fuzz: ## fuzz the readers of foreign bytes (fuzz/*.swift) for FUZZ_SECONDS, 60
+	@scripts/fuzz.sh
 
 generate: ## write openapi/apiary.json from the YAML, and the table of docs/configuration.md
 	swift build --product apiary-generate

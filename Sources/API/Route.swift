@@ -28,8 +28,9 @@ struct Route: Sendable {
         case json(limit: Int)
         /// A JSON document, or with `application/x-ndjson` lines of them.
         case jsonLines(limit: Int)
-        /// An ELF file as it is, or with `application/json` a document that holds or names one.
-        case object(limit: Int, jsonLimit: Int)
+        /// An ELF file as it is, or with `application/json`, where that has a limit, a document
+        /// that holds or names one.
+        case object(limit: Int, jsonLimit: Int?)
     }
 
     typealias Handler = @Sendable (Service, Call) throws(Problem) -> Answer

@@ -125,7 +125,16 @@ let routes: [Route] = [
         .worker, takes: paging + entryQuery),
 
     Route(.get, "/v1/objects", "list_objects", .read, listObjects, .worker, takes: paging),
+    Route(
+        .delete, "/v1/objects", "delete_unused_objects", .admin, deleteUnusedObjects, .worker,
+        takes: ["unused"] + change),
     Route(.get, "/v1/objects/{digest}", "get_object", .read, getObject, .worker, takes: ["int64"]),
+    Route(
+        .put, "/v1/objects/{digest}", "put_object", .admin, putObject, .worker, takes: change,
+        body: .object(limit: 32 << 20, jsonLimit: nil)),
+    Route(
+        .delete, "/v1/objects/{digest}", "delete_object", .admin, deleteObject, .worker,
+        takes: remove),
     Route(
         .get, "/v1/audit", "list_audit", .admin, listAudit, .worker,
         takes: paging + ["actor", "action", "subject"]),

@@ -189,7 +189,7 @@ public struct Service: Application {
             return (.memory, limit)
         case .object(let limit, let jsonLimit):
             switch type {
-            case "application/json": return (.memory, jsonLimit)
+            case "application/json" where jsonLimit != nil: return (.memory, jsonLimit ?? 0)
             case nil, "application/octet-stream", "application/x-elf", "application/x-object":
                 return (.file, limit)
             case "application/x-www-form-urlencoded" where isLocal(head.peer):
@@ -198,8 +198,8 @@ public struct Service: Application {
                 throw Problem(
                     .unsupportedMediaType,
                     "Content-Type \(other) is not taken: send the ELF as "
-                        + "application/octet-stream, or "
-                        + "application/json.")
+                        + "application/octet-stream"
+                        + (jsonLimit != nil ? ", or application/json." : "."))
             }
         }
     }

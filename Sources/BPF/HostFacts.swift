@@ -6,10 +6,10 @@ public struct HostFacts: Sendable {
     public let kernelRelease: String
     /// /sys/kernel/btf/vmlinux is there.
     public let hasBTF: Bool
-    /// `none`, `integrity`, `confidentiality`; nil where securityfs is not mounted or the kernel
-    /// has no lockdown.
+    /// `none`, `integrity`, `confidentiality`; nil where the kernel has no lockdown, or where
+    /// securityfs is not mounted and cannot be looked into without.
     public let lockdown: String?
-    /// The active security modules, `["capability", "bpf"]`; empty where securityfs is not mounted.
+    /// The active security modules, `["capability", "bpf"]`; empty where securityfs cannot be read.
     public let securityModules: [String]
     /// This process's effective capabilities, `CAP_BPF`, by number.
     public let capabilities: [String]
@@ -32,7 +32,7 @@ public struct HostFacts: Sendable {
         HostFacts(
             kernelRelease: FileSystem.text("/proc/sys/kernel/osrelease") ?? "unknown",
             hasBTF: FileSystem.exists("/sys/kernel/btf/vmlinux"), lockdown: lockdown,
-            securityModules: (FileSystem.text("/sys/kernel/security/lsm") ?? "")
+            securityModules: (securityText("lsm") ?? "")
                 .split(separator: ",").map(String.init),
             capabilities: capabilityNames(effectiveCapabilities),
             isJITEnabled: number("/proc/sys/net/core/bpf_jit_enable").map { $0 != 0 },
@@ -44,9 +44,20 @@ public struct HostFacts: Sendable {
 
     /// "none [integrity] confidentiality": the brackets are around the present one.
     static var lockdown: String? {
-        FileSystem.text("/sys/kernel/security/lockdown").flatMap { text in
+        securityText("lockdown").flatMap { text in
             text.split(separator: " ").first { $0.hasPrefix("[") }
                 .map { String($0.dropFirst().dropLast()) }
+        }
+    }
+
+    /// A file of securityfs, also where that is not mounted.
+    private static func securityText(_ name: String) -> String? {
+        if let text = FileSystem.text("/sys/kernel/security/" + name) { return text }
+        do {
+            let root = try FileSystem.detached("securityfs")
+            return FileSystem.text("/proc/self/fd/\(root.raw)/" + name)
+        } catch {
+            return nil
         }
     }
 

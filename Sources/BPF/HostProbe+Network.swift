@@ -127,16 +127,8 @@ extension HostProbe {
     }
 
     private static func trafficControl() throws(BPFError) {
-        let program = try TinyProgram(type: .schedCls).load()
-        var hook = bpf_tc_hook()
-        hook.sz = MemoryLayout<bpf_tc_hook>.size
-        hook.ifindex = 1
-        hook.attach_point = BPF_TC_INGRESS
-        try check("bpf_tc_hook_create", unsafe bpf_tc_hook_create(&hook))
-        var options = bpf_tc_opts()
-        options.sz = MemoryLayout<bpf_tc_opts>.size
-        options.prog_fd = program.descriptor.raw
-        // Both go with the namespace.
-        try check("bpf_tc_attach", unsafe bpf_tc_attach(&hook, &options))
+        // It goes with the namespace.
+        try TrafficControlFilter(interfaceIndex: 1, isIngress: true, priority: 1, handle: 1)
+            .attach(TinyProgram(type: .schedCls).load())
     }
 }

@@ -7,15 +7,24 @@ extension BTFTypes {
         return left + right
     }
 
+    /// The type of a value, whatever its variable promises: `const volatile char[8]` is `char[8]`.
+    public func valueSpelling(of type: ID) -> String {
+        let (left, right) = declaration(of: type, depth: 0, isValue: true)
+        return left + right
+    }
+
     /// What stands left and right of the name that is declared.
-    private func declaration(of type: ID, depth: Int) -> (left: String, right: String) {
+    private func declaration(of type: ID, depth: Int, isValue: Bool = false) -> (
+        left: String, right: String
+    ) {
         guard depth < maximumTypeDepth, let record = record(of: type) else { return ("void", "") }
         let name = string(at: record.nameOffset)
-        func inner() -> (left: String, right: String) {
-            declaration(of: record.sizeOrType, depth: depth + 1)
+        func inner(isValue: Bool = false) -> (left: String, right: String) {
+            declaration(of: record.sizeOrType, depth: depth + 1, isValue: isValue)
         }
         func qualified(_ word: String) -> (left: String, right: String) {
-            let (left, right) = inner()
+            let (left, right) = inner(isValue: isValue)
+            if isValue { return (left, right) }
             return left.hasSuffix("*") ? (left + " " + word, right) : (word + " " + left, right)
         }
         switch record.kind {
@@ -36,7 +45,7 @@ extension BTFTypes {
             if right.isEmpty || right.hasPrefix(")") { return (left + star, right) }
             return (left + " (*", ")" + right)
         case .array:
-            let (left, right) = declaration(of: record[0], depth: depth + 1)
+            let (left, right) = declaration(of: record[0], depth: depth + 1, isValue: isValue)
             return (left, "[" + (record[2] == 0 ? "" : String(record[2])) + "]" + right)
         case .functionPrototype:
             let (left, right) = inner()

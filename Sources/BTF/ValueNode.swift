@@ -101,15 +101,17 @@ struct ValueEnumeration: Sendable {
         let isSigned = isSigned || enumerators.contains { $0.value < 0 }
         self.isSigned = isSigned
         mask = size >= 8 ? UInt64.max : (1 << UInt64(8 * size)) - 1
+        valuesByName = Dictionary(enumerators.map { ($0.name, $0.value) }) { first, _ in first }
         var first: [UInt64: String] = [:]
-        for enumerator in enumerators {
+        // A number is shown by a name only if the name stands for it: C has no two of one name, a
+        // blob may have.
+        for enumerator in enumerators where valuesByName[enumerator.name] == enumerator.value {
             let bits = UInt64(truncatingIfNeeded: enumerator.value) & self.mask
             if first[bits] == nil { first[bits] = enumerator.name }
         }
         let sorted = first.sorted { $0.key < $1.key }
         bits = sorted.map(\.key)
         quotedNames = sorted.map { quoted($0.value) }
-        valuesByName = Dictionary(enumerators.map { ($0.name, $0.value) }) { first, _ in first }
         names = enumerators.map(\.name)
     }
 

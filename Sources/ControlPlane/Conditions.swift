@@ -19,21 +19,28 @@ public struct Conditions: Sendable, Hashable {
 
     /// - Parameter revision: of the resource as it is; nil where there is none.
     func check(_ revision: Int64?, of subject: String) throws(Problem) {
-        if ifAbsent, let revision {
+        try check(tag: revision.map(String.init), "revision", of: subject)
+    }
+
+    /// - Parameters:
+    ///   - tag: the resource's ETag as it is, without quotes; nil where there is none.
+    ///   - what: what the tag is.
+    func check(tag: String?, _ what: String, of subject: String) throws(Problem) {
+        if ifAbsent, let tag {
             throw Problem(
                 .preconditionFailed,
-                "\(subject) exists (revision \(revision)), and If-None-Match: * wants it not to.")
+                "\(subject) exists (\(what) \(tag)), and If-None-Match: * wants it not to.")
         }
-        switch (ifMatch, revision) {
+        switch (ifMatch, tag) {
         case (nil, _), (.any, .some): return
         case (.some, nil):
             throw Problem(
                 .preconditionFailed, "\(subject) does not exist, and If-Match wants it to.")
-        case (.revisions(let wanted), let revision?):
-            if wanted.contains(String(revision)) { return }
+        case (.revisions(let wanted), let tag?):
+            if wanted.contains(tag) { return }
             throw Problem(
                 .preconditionFailed,
-                "\(subject) is at revision \(revision), and If-Match wants "
+                "\(subject) is at \(what) \(tag), and If-Match wants "
                     + wanted.joined(separator: " or ") + ".")
         }
     }

@@ -62,7 +62,8 @@ extension Node {
         try locks.withLock([object.digest]) { () throws(Problem) in try keepLocked(object) }
     }
 
-    private func keepLocked(_ object: UploadedObject) throws(Problem) {
+    /// The caller has the lock of the digest.
+    func keepLocked(_ object: UploadedObject) throws(Problem) {
         do {
             let path = path(of: object.digest)
             if FileSystem.kind(path) != .file {
@@ -75,7 +76,7 @@ extension Node {
         }
     }
 
-    private func path(of digest: String) -> String {
+    func path(of digest: String) -> String {
         // `sha256:` is checked where digests come in; only its 64 hex digits become a file name.
         configuration.stateDirectory + "/objects/" + digest.dropFirst("sha256:".utf8.count)
     }

@@ -73,7 +73,11 @@ extension Node {
         }
         state.withLock { state in
             state.programs[name] = nil
-            for row in rows { state.probes[row.id] = nil }
+            state.owners.forget(program: name)
+            for row in rows {
+                state.probes[row.id] = nil
+                state.owners.forget(probe: row.id)
+            }
         }
         try finishDelete(row, rows, probes.compactMap(\.attachment))
     }

@@ -259,7 +259,10 @@ extension Node {
                 for row in rows { try transaction.put(row) }
             }
             state.withLock { state in
-                for row in rows { state.probes[row.id] = nil }
+                for row in rows {
+                    state.probes[row.id] = nil
+                    state.owners.forget(probe: row.id)
+                }
             }
             try finishDelete(rows, records.compactMap(\.attachment))
             return rows.map(\.id)
@@ -282,7 +285,7 @@ extension Node {
         }
     }
 
-    private func loadedFunction(_ program: String, _ function: String) throws(Problem)
+    func loadedFunction(_ program: String, _ function: String) throws(Problem)
         -> (LoadedProgram, LoadReport.Function)
     {
         guard let record = state.withLock({ $0.programs[program] }) else {

@@ -124,7 +124,7 @@ extension Node {
             created: old == nil)
     }
 
-    private func row(for change: ProgramChange, loadID: String, report: LoadReport) -> ProgramRow {
+    func row(for change: ProgramChange, loadID: String, report: LoadReport) -> ProgramRow {
         ProgramRow(
             name: change.name, digest: change.object.digest, sizeBytes: change.object.size,
             options: change.options.canonicalText, labels: change.options.labels, state: .active,
@@ -137,6 +137,8 @@ extension Node {
         _ change: ProgramChange, replacing old: ProgramRecord?, _ origin: ChangeOrigin
     ) throws(Problem) -> ProgramOutcome {
         let loadID = Names.makeLoadID()
+        objectHolds.take(change.object.digest)
+        defer { objectHolds.give(change.object.digest) }
         try intend([loadID], .load, subject: change.name)
         do throws(Problem) {
             let loaded = try loadIntoKernel(

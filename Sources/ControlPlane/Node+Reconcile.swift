@@ -13,6 +13,7 @@ extension Node {
             let revision = try registry.revision()
             state.withLock { $0.revision = revision }
             try undoIntents()
+            try sweepObjects()
             let probes = try registry.probes()
             for row in try registry.programs() {
                 bringBack(row, probes.filter { $0.program == row.name })

@@ -38,6 +38,7 @@ public final class Node: Sendable {
     struct State {
         var programs: [String: ProgramRecord] = [:]
         var probes: [String: ProbeRecord] = [:]
+        var owners = Owners()
         var revision: Int64 = 0
         var isReady = false
         var abilities: HostAbilities?
@@ -51,6 +52,7 @@ public final class Node: Sendable {
     let locks = NameLocks()
     let entryLocks = EntryLocks()
     let turns = Turns()
+    let objectHolds = ObjectHolds()
     let followers: MapFollowers
     /// The journal and the readers of events.
     public let events: EventStreams

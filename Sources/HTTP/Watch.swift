@@ -54,7 +54,6 @@ final class Watch: Sendable {
     private let epoll: FileDescriptor
     private let wakeup: Wakeup
     private let state = Mutex(State())
-    private let clock = Atomic<UInt64>(Clock.monotonicNanoseconds() / 1_000_000_000)
     private let thread = Mutex<NamedThread?>(nil)
 
     init(_ deadlines: Deadlines, _ statistics: ServerStatistics) throws(Errno) {
@@ -67,8 +66,9 @@ final class Watch: Sendable {
         self.thread.withLock { $0 = thread }
     }
 
-    /// The second that it is, exact enough for deadlines, without asking the kernel.
-    var second: UInt64 { clock.load(ordering: .relaxed) }
+    /// The second that it is. Read anew each time: this thread sleeps while nobody is connected,
+    /// and a time that it kept would be the one of the last connection.
+    var second: UInt64 { Clock.coarseMonotonicSeconds() }
 
     func add(_ connection: Connection) {
         let isFirst = state.withLock { state in
@@ -142,10 +142,12 @@ final class Watch: Sendable {
     private func run() {
         var events = unsafe [epoll_event](repeating: epoll_event(), count: 64)
         var isBusy = false
+        var swept: UInt64 = 0
         while true {
             let count = unsafe epoll_wait(epoll.raw, &events, 64, isBusy ? 1000 : -1)
-            let now = Clock.monotonicNanoseconds() / 1_000_000_000
-            let isNewSecond = clock.exchange(now, ordering: .relaxed) != now
+            let now = second
+            let isNewSecond = swept != now
+            swept = now
             let tags = unsafe events.prefix(Int(max(0, count))).map { unsafe $0.data.u64 }
             var ended: [StreamPump] = []
             var trims = false

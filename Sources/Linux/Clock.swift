@@ -8,6 +8,12 @@ public enum Clock {
     /// The clock of deadlines and of `bpf_ktime_get_ns`; stands still in suspend.
     public static func monotonicNanoseconds() -> UInt64 { read(CLOCK_MONOTONIC) }
 
+    /// Whole seconds of `monotonicNanoseconds`, up to a timer tick (10 ms) late, for a few
+    /// nanoseconds: CLOCK_MONOTONIC_COARSE.
+    public static func coarseMonotonicSeconds() -> UInt64 {
+        read(CLOCK_MONOTONIC_COARSE) / 1_000_000_000
+    }
+
     /// The clock of `load_time` in a program's information; runs on in suspend.
     public static func boottimeNanoseconds() -> UInt64 { read(CLOCK_BOOTTIME) }
 

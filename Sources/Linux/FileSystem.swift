@@ -153,6 +153,12 @@ public enum FileSystem {
         try check(unsafe Glibc.mount(type, path, type, 0, nil))
     }
 
+    /// The root of a file system that has no device, without mounting it anywhere.
+    /// - Throws: `ENOSYS` before Linux 5.2; `EPERM` without CAP_SYS_ADMIN; `ENODEV` no such type.
+    public static func detached(_ type: String) throws(Errno) -> FileDescriptor {
+        FileDescriptor(owning: try check(unsafe apiary_detached_mount(type)))
+    }
+
     /// Device and inode, which tell whether a path still names the same file.
     public static func identity(_ path: String) throws(Errno) -> (device: UInt64, inode: UInt64) {
         var status = stat()

@@ -39,7 +39,7 @@ enum Globals {
             types.variables(in: map.name).map { variable in
                 LoadReport.Global(
                     name: variable.name, section: map.name,
-                    type: types.spelling(of: variable.type), offset: variable.offset,
+                    type: types.valueSpelling(of: variable.type), offset: variable.offset,
                     size: variable.size)
             }
         }

@@ -74,6 +74,9 @@ extension ProblemType {
     public static let objectRefused = row(
         "object_refused", 422, "The object is not a BPF object that can be loaded",
         "Compile for the BPF target with -g; libbpf_log says what it could not read.")
+    public static let digestMismatch = row(
+        "digest_mismatch", 422, "The bytes do not have the digest that was said",
+        "Send the whole file, and its own SHA-256: sha256sum tells it.")
     public static let verifierRefused = row(
         "verifier_refused", 422, "The kernel's verifier refused the program",
         "Correct the program at the place that the verifier's log names.")
@@ -142,7 +145,8 @@ extension ProblemType {
         invalidName, invalidCursor, invalidMember, forbidden, notFound, methodNotAllowed,
         notAcceptable, conflict, alreadyExists, programInUse, attachBusy, lengthRequired,
         preconditionFailed, bodyTooLarge, unsupportedMediaType, wrongHost, objectRefused,
-        verifierRefused, loadRefused, loaderCrashed, loaderDeadline, invalidValue, sizeMismatch,
+        digestMismatch, verifierRefused, loadRefused, loaderCrashed, loaderDeadline, invalidValue,
+        sizeMismatch,
         attachRefused, wrongKind, targetNotFound, unsupportedMapOperation, preconditionRequired,
         tooManyRequests, internalError, hostLacks, kernelForbids, notReady, stopping,
         resourceExhausted, mapFull, noSpace,

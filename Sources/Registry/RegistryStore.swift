@@ -102,7 +102,7 @@ public final class RegistryStore: Sendable {
 
     /// One transaction that is in the write-ahead log, and on the disk with the next synchronized
     /// one.
-    private func writeUnsynchronized(_ body: (Transaction) throws -> Void) throws(RegistryError) {
+    func writeUnsynchronized(_ body: (Transaction) throws -> Void) throws(RegistryError) {
         do {
             try queue.writeWithoutTransaction { database in
                 try database.execute(sql: "PRAGMA synchronous = NORMAL")

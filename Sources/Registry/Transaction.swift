@@ -84,6 +84,15 @@ public final class Transaction {
             arguments: [row.digest, row.sizeBytes, Int64(row.createdAtNanoseconds)])
     }
 
+    public func removeObject(_ digest: String) throws {
+        try database.execute(sql: "DELETE FROM objects WHERE digest = ?", arguments: [digest])
+    }
+
+    /// One more row of the audit log, for a part of this change.
+    public func note(_ origin: ChangeOrigin, subject: String) throws {
+        try audit(origin, subject: subject, outcome: "ok")
+    }
+
     func audit(_ origin: ChangeOrigin, subject: String, outcome: String) throws {
         try database.execute(
             sql: """

@@ -209,4 +209,18 @@ private func chunked(_ body: [UInt8], by size: Int) -> [UInt8] {
         #expect(client.isClosed())
         dribble.join()
     }
+
+    @Test func `the first upload after a quiet has all its time`() throws {
+        var limits = ServerLimits()
+        limits.bodySeconds = 3
+        let server = try serve(limits)
+        #expect(try server.connect().request("GET /none").status == 200)
+        // Long enough that a time kept from before would be over, short of the limit itself.
+        Clock.sleep(nanoseconds: 4_500_000_000)
+        let client = try server.connect()
+        client.send("PUT /memory HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n")
+        Clock.sleep(nanoseconds: 1_200_000_000)
+        client.send("abc")
+        #expect(try client.answer().status == 200)
+    }
 }
