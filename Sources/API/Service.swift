@@ -123,9 +123,11 @@ public struct Service: Application {
     /// otherwise, so it may stand only where it means something: in the key of an entry.
     private func checkSlashes(_ head: RequestHead, _ route: Route?) throws(Problem) {
         let isKey = route?.segments.last == .variable("key")
-        guard (isKey ? head.segments.dropLast() : head.segments[...]).contains(where: {
-            $0.utf8.contains(UInt8(ascii: "/"))
-        }) else { return }
+        guard
+            (isKey ? head.segments.dropLast() : head.segments[...]).contains(where: {
+                $0.utf8.contains(UInt8(ascii: "/"))
+            })
+        else { return }
         throw Problem(
             .malformedRequest, "The path holds %2F, which may stand only in the key of an entry.")
     }

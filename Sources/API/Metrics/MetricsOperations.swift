@@ -54,7 +54,8 @@ private func write(_ server: ServerStatistics.Snapshot, to text: inout MetricsTe
     text.add(
         "apiary_http_connections_expired_total", .counter,
         "Connections that were ended for want of progress", server.expiredConnections)
-    text.add("apiary_http_requests_running", .gauge, "Requests that run, streams among them",
+    text.add(
+        "apiary_http_requests_running", .gauge, "Requests that run, streams among them",
         server.requests)
     text.add("apiary_http_streams", .gauge, "Answers that are streams and open", server.streams)
 }

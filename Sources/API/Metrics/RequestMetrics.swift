@@ -80,6 +80,8 @@ final class RequestMetrics: Sendable {
         }
         text.begin("apiary_problems_total", .counter, "Answers that were problems, by their code")
         let counts = problems.withLock { $0 }
-        for problem in ProblemType.all { text.add(counts[problem.code] ?? 0, ["code": problem.code]) }
+        for problem in ProblemType.all {
+            text.add(counts[problem.code] ?? 0, ["code": problem.code])
+        }
     }
 }

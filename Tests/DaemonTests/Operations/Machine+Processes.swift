@@ -14,8 +14,8 @@ final class BackgroundProcess {
         if !FileSystem.exists(log) { try FileSystem.replace(log, with: [UInt8]().span) }
         let output = try #require(FileHandle(forWritingAtPath: log))
         try output.seekToEnd()
-        // Makes it the leader of a group of its own, by its own process id.
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/setsid")
+        // Foundation makes it the leader of a process group of its own.
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = command
         process.environment = ["PATH": Machine.path]
         process.standardInput = FileHandle.nullDevice
@@ -42,14 +42,14 @@ final class BackgroundProcess {
         return process.terminationReason == .exit ? process.terminationStatus : nil
     }
 
-    /// Ends the whole group.
+    /// Ends it with all that it started.
     func stop() {
-        let group = -process.processIdentifier
-        guard process.processIdentifier > 0 else { return }
-        kill(group, process.isRunning ? SIGTERM : SIGKILL)
-        if wait(seconds: 5) == nil { kill(group, SIGKILL) }
-        process.waitUntilExit()
-        kill(group, SIGKILL)
+        let leader = process.processIdentifier
+        guard leader > 0 else { return }
+        if kill(-leader, SIGTERM) != 0 { kill(leader, SIGTERM) }
+        // Not waitUntilExit, which waits for whatever else holds its descriptors too.
+        _ = wait(seconds: 5)
+        kill(-leader, SIGKILL)
     }
 }
 
