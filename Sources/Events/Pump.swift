@@ -21,6 +21,8 @@ final class Pump: Sendable {
     enum Change: Sendable {
         case open(EventStream, any RecordSource, RecordType?, (any LostCounter)?)
         case close(EventStream)
+        /// Only to hear that the pump is alive.
+        case nothing
         case stop
     }
     private struct Mail {
@@ -108,6 +110,7 @@ final class Pump: Sendable {
             case .open(let stream, let source, let type, let counter):
                 do { try rounds.open(stream, source, type, counter) } catch { failure = error }
             case .close(let stream): rounds.close(stream)
+            case .nothing: break
             case .stop:
                 rounds.stop()
                 goesOn = false

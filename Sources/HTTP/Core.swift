@@ -87,6 +87,18 @@ final class Core: Sendable {
             || pool.submit(job) || reserve.submit(job)
     }
 
+    /// What does not get on: handlers that run for longer, and the thread of the deadlines.
+    func stalled(afterSeconds limit: UInt64) -> [String] {
+        var stalled: [String] = []
+        let now = Clock.monotonicNanoseconds()
+        for pool in pools {
+            guard let began = pool.oldestJob, now > began + limit * 1_000_000_000 else { continue }
+            stalled.append("\(pool.name) runs a handler for over \(limit) s")
+        }
+        if watch.isLate() { stalled.append("http-watch does not wake up") }
+        return stalled
+    }
+
     // MARK: Requests
 
     func requestBegan() {

@@ -74,5 +74,13 @@ public final class Server: Sendable {
         core.close(deadline: deadline)
     }
 
+    var daemonSockets: [ListenerAddress] {
+        daemons.withLock { $0.compactMap { $0.socket.address } }
+    }
+
+    func stalledWork(afterSeconds seconds: UInt64) -> [String] {
+        core.stalled(afterSeconds: seconds)
+    }
+
     deinit { stop(deadlineMilliseconds: 0) }
 }

@@ -36,6 +36,8 @@ public struct ServerLimits: Sendable {
 public enum Listener: Sendable, Hashable {
     /// A Unix socket; an existing dead socket is replaced. The directory's mode is the caller's.
     case unix(path: String, mode: UInt32)
+    /// A listening socket that somebody else made and keeps, by its descriptor; it is not closed.
+    case inherited(Int32)
     /// `host` is an address, or a name of which the first address that can be bound is taken;
     /// port 0 lets the kernel choose.
     case tcp(host: String, port: UInt16)

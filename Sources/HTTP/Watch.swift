@@ -70,6 +70,13 @@ final class Watch: Sendable {
     /// and a time that it kept would be the one of the last connection.
     var second: UInt64 { Clock.coarseMonotonicSeconds() }
 
+    /// Whether it should have looked at the clock and did not: it does each second while there are
+    /// connections.
+    func isLate(_ now: UInt64) -> Bool {
+        let isNeeded = state.withLock { !$0.connections.isEmpty && !$0.isStopped }
+        return isNeeded && now > second + 30
+    }
+
     func add(_ connection: Connection) {
         let isFirst = state.withLock { state in
             state.connections[ObjectIdentifier(connection)] = connection

@@ -1,6 +1,7 @@
 internal import API
 internal import ArgumentParser
 internal import ControlPlane
+internal import Foundation
 internal import HTTP
 internal import Linux
 internal import Loading
@@ -9,8 +10,8 @@ internal import Problems
 
 /// Puts the rooms together, and takes them apart again when a signal says so.
 struct Daemon {
-    private let configuration: Configuration
-    private let log = Logger(label: "apiary")
+    let configuration: Configuration
+    let log = Logger(label: "apiary")
 
     init(_ configuration: Configuration) {
         self.configuration = configuration
@@ -19,6 +20,7 @@ struct Daemon {
     func run() throws {
         Signal.takeOver()
         let descriptors = ProcessLimits.raise()
+        let manager = ServiceManager(environment: ProcessInfo.processInfo.environment)
         for name in configuration.unknownVariables { log.warning("\(name) is not a setting") }
         let locks = try prepareDirectories()
         try prepareMounts()
@@ -36,7 +38,7 @@ struct Daemon {
         // Half of the descriptors are for maps, links and rings.
         limits.connections = min(limits.connections, max(64, descriptors / 2))
         let server = try Server(
-            [.unix(path: configuration.text("socket"), mode: 0o660)] + configuration.listeners,
+            localListeners(manager) + configuration.listeners,
             limits: limits, application: service, statistics: statistics,
             log: { [log] in log.warning("\($0)") })
         log.notice(
@@ -47,20 +49,19 @@ struct Daemon {
             throw ExitCode(1)
         }
         log.notice("ready")
-        wait()
+        manager.notify("READY=1\nSTATUS=Serving \(configuration.text("socket"))")
+        wait(server, node, manager)
+        manager.notify("STOPPING=1")
         node.stop()
         server.stop(deadlineMilliseconds: 4000)
         log.notice("stopped; probes stay attached")
         _ = locks
     }
 
-    private func wait() {
-        while true {
-            switch Signal.next() {
-            case .interrupt, .terminate: return
-            case .hangUp: log.notice("SIGHUP: nothing to read again in this release")
-            }
-        }
+    /// The sockets that the service manager made, else our own.
+    private func localListeners(_ manager: ServiceManager) -> [Listener] {
+        guard manager.sockets.isEmpty else { return manager.sockets.map { .inherited($0) } }
+        return [.unix(path: configuration.text("socket"), mode: 0o660)]
     }
 
     /// - Returns: the locks that keep a second daemon out, to be held until the end.
