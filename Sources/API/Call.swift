@@ -2,6 +2,7 @@ internal import ControlPlane
 internal import HTTP
 internal import JSON
 internal import Problems
+internal import YAML
 
 /// One request on its way through an operation: what the head says, checked, and the body.
 struct Call: Sendable {
@@ -167,6 +168,36 @@ struct Call: Sendable {
     }
 
     // MARK: Body
+
+    /// application/yaml is RFC 9512's.
+    static let yamlTypes: Set<String> = [
+        "application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml",
+    ]
+
+    /// The body as one object, from JSON, or with one of `yamlTypes` from YAML.
+    func manifestDocument() throws(Problem) -> JSONObject {
+        let type = (head.header("content-type") ?? "").prefix { $0 != ";" && $0 != " " }
+        guard Self.yamlTypes.contains(type.lowercased()) else { return try document() }
+        guard case .bytes(let bytes) = body else {
+            throw Problem(.malformedYAML, "The body is empty: send a YAML mapping.")
+        }
+        return try Self.manifest(yaml: bytes)
+    }
+
+    static func manifest(yaml bytes: [UInt8]) throws(Problem) -> JSONObject {
+        let value: JSONValue
+        do { value = try YAMLDocument.parse(bytes) } catch {
+            throw Problem(
+                .malformedYAML, "The document is not acceptable YAML: \(error.reason).",
+                cause: error)
+        }
+        guard let object = value.object else {
+            throw Problem(
+                .malformedYAML, "The document is a YAML \(value.typeName): send a mapping.",
+                pointer: "")
+        }
+        return object
+    }
 
     /// The body as one JSON document that is an object.
     func document() throws(Problem) -> JSONObject {

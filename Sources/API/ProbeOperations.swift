@@ -32,14 +32,29 @@ internal import Problems
 }
 
 private func request(_ call: Call, id: String?) throws(Problem) -> ProbeChange {
+    try probeChange(
+        try call.document(), id: id, conditions: try call.conditions,
+        isDryRun: try call.isDryRun)
+}
+
+/// What a document says of a probe beside its id: a request's, or a part of a manifest.
+func probeChange(
+    _ document: JSONObject, id: String?, conditions: Conditions, isDryRun: Bool
+) throws(Problem) -> ProbeChange {
     let fields = try Fields(
-        try call.document(), known: ["program", "function", "attach", "enabled", "labels"])
+        document, known: ["program", "function", "attach", "enabled", "labels", "when_gone"])
+    var attach = try fields.object("attach") ?? JSONObject()
+    // Whoever looks for it among the target's members is understood.
+    let inAttach = attach["when_gone"]?.string.flatMap(ProbeChange.WhenGone.init(rawValue:))
+    if inAttach != nil { attach["when_gone"] = nil }
     return ProbeChange(
         id: id, program: try fields.requiredString("program"),
         function: try fields.requiredString("function"),
-        attach: try fields.object("attach") ?? JSONObject(),
-        isEnabled: try fields.bool("enabled") ?? true, labels: try fields.labels("labels") ?? [:],
-        conditions: try call.conditions, isDryRun: try call.isDryRun)
+        attach: attach, isEnabled: try fields.bool("enabled") ?? true,
+        labels: try fields.labels("labels") ?? [:],
+        whenGone: try fields.choice("when_gone", of: ProbeChange.WhenGone.self) ?? inAttach
+            ?? .fail,
+        conditions: conditions, isDryRun: isDryRun)
 }
 
 private func change(_ change: ProbeChange, _ service: Service, _ call: Call) throws(Problem)
@@ -57,18 +72,20 @@ private func answer(_ outcome: ProbeOutcome, _ call: Call) throws(Problem) -> An
 }
 
 @Sendable func patchProbe(_ service: Service, _ call: Call) throws(Problem) -> Answer {
-    let fields = try Fields(try call.document(), known: ["enabled", "labels"])
+    let fields = try Fields(try call.document(), known: ["enabled", "labels", "when_gone"])
     let isEnabled = try fields.bool("enabled")
     var changes: [String: String?]?
     if let labels = try fields.object("labels") {
         changes = try Fields.labels(labels, at: .root.appending("labels"))
     }
-    guard isEnabled != nil || changes != nil else {
-        throw Problem(.invalidMember, "Give \"enabled\", \"labels\" or both.", pointer: "")
+    let whenGone = try fields.choice("when_gone", of: ProbeChange.WhenGone.self)
+    guard isEnabled != nil || changes != nil || whenGone != nil else {
+        throw Problem(
+            .invalidMember, "Give \"enabled\", \"labels\" or \"when_gone\".", pointer: "")
     }
     let outcome = try service.node.patchProbe(
         call.variables[0], try call.conditions, isDryRun: try call.isDryRun, call.origin,
-        isEnabled: isEnabled
+        isEnabled: isEnabled, whenGone: whenGone
     ) { [changes] labels in labels.applying(changes ?? [:]) }
     return try answer(outcome, call)
 }
@@ -118,6 +135,8 @@ private func document(of probe: ProbeView) -> JSONObject {
     document["attach"] = .object(probe.attach.json)
     document["enabled"] = .bool(probe.row.enabled)
     document["labels"] = labelsDocument(probe.row.labels)
+    document["when_gone"] = .string(probe.row.whenGone.rawValue)
+    document["owner"] = JSONValue(probe.owner)
     document["state"] = .string(probe.state.rawValue)
     document["problem"] = probe.problem.map { .object($0.document(requestID: nil)) }
     document["link"] = link(of: probe)

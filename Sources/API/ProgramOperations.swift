@@ -170,6 +170,7 @@ private func document(of program: ProgramView, withLogs: Bool = false) throws(Pr
         program.row.state == .active
         ? Timestamp(nanoseconds: program.row.loadedAtNanoseconds).json : .null
     document["labels"] = labelsDocument(program.row.labels)
+    document["owner"] = JSONValue(program.owner)
     document["functions"] = .array(functions)
     document["maps"] = .array(
         program.maps.map { map in

@@ -24,7 +24,7 @@ enum ProgramRequest {
                     .invalidParameter,
                     "With a JSON body \(name) is a member of the document, not a query parameter.")
             }
-            return try read(try call.document(), node)
+            return try read(try call.document(), node, nil)
         case .none:
             throw Problem(.objectRefused, "The body is empty: send the ELF, curl -T x.bpf.o.")
         }
@@ -66,8 +66,10 @@ enum ProgramRequest {
     }
 
     /// The document with all options.
-    private static func read(_ document: JSONObject, _ node: Node) throws(Problem)
-        -> (UploadedObject, ProgramOptions)
+    /// - Parameter objectsDirectory: where a manifest's `object.path` points into, or `.some(nil)`
+    ///   where it is not allowed; nil: not of a manifest, there is no such member.
+    static func read(_ document: JSONObject, _ node: Node, _ objectsDirectory: String??)
+        throws(Problem) -> (UploadedObject, ProgramOptions)
     {
         let fields = try Fields(
             document,
@@ -105,14 +107,24 @@ enum ProgramRequest {
             options.verifierLog = level
         }
         guard let object = try fields.object("object") else { throw fields.missing("object") }
-        return (try self.object(object, node), options)
+        return (try self.object(object, node, objectsDirectory), options)
     }
 
-    private static func object(_ document: JSONObject, _ node: Node) throws(Problem)
-        -> UploadedObject
-    {
+    private static func object(
+        _ document: JSONObject, _ node: Node, _ objectsDirectory: String??
+    ) throws(Problem) -> UploadedObject {
         let fields = try Fields(
-            document, at: .root.appending("object"), known: ["digest", "base64"])
+            document, at: .root.appending("object"),
+            known: ["digest", "base64"] + (objectsDirectory == nil ? [] : ["path"]))
+        if let objectsDirectory, let path = try fields.string("path") {
+            guard document.count == 1 else {
+                throw Problem(
+                    .invalidMember,
+                    "object has exactly one of \"digest\", \"base64\" and \"path\".",
+                    pointer: "/object")
+            }
+            return try ManifestObject.read(path, below: objectsDirectory)
+        }
         switch (try fields.string("digest"), try fields.string("base64")) {
         case (let digest?, nil):
             try checkDigest(digest, pointer: "/object/digest")

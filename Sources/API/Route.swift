@@ -31,6 +31,8 @@ struct Route: Sendable {
         /// An ELF file as it is, or with `application/json`, where that has a limit, a document
         /// that holds or names one.
         case object(limit: Int, jsonLimit: Int?)
+        /// A JSON or, with `application/yaml`, a YAML document.
+        case manifest(limit: Int, yamlLimit: Int)
     }
 
     typealias Handler = @Sendable (Service, Call) throws(Problem) -> Answer

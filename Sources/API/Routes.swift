@@ -136,6 +136,12 @@ let routes: [Route] = [
         .delete, "/v1/objects/{digest}", "delete_object", .admin, deleteObject, .worker,
         takes: remove),
     Route(
+        .post, "/v1/apply", "post_apply", .admin, postApply, .load, takes: change + ["owner"],
+        body: .manifest(limit: 48 << 20, yamlLimit: 16 << 20)),
+    Route(
+        .get, "/v1/state", "get_state", .read, getState, .worker,
+        takes: ["owner", "contents", "int64"]),
+    Route(
         .get, "/v1/audit", "list_audit", .admin, listAudit, .worker,
         takes: paging + ["actor", "action", "subject"]),
 ]

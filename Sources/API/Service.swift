@@ -16,6 +16,8 @@ public struct Service: Application {
     let version: String
     /// Whether TCP peers may do everything: `--unprotected`, for benchmarks on loopback.
     let isUnprotected: Bool
+    /// Where a manifest's `object.path` points into; nil: paths are not allowed.
+    let manifestObjectsDirectory: String?
     private let ownUserID: UInt32
     /// The server's, which is made after the service.
     let statistics: ServerStatistics
@@ -23,8 +25,9 @@ public struct Service: Application {
 
     public init(
         node: Node, version: String, isUnprotected: Bool, ownUserID: UInt32,
-        statistics: ServerStatistics, log: Logger
+        manifestObjectsDirectory: String? = nil, statistics: ServerStatistics, log: Logger
     ) {
+        self.manifestObjectsDirectory = manifestObjectsDirectory
         self.statistics = statistics
         self.node = node
         self.version = version
@@ -188,6 +191,10 @@ public struct Service: Application {
             return (.memory, limit)
         case .jsonLines(let limit):
             if type != "application/x-ndjson" { try checkJSON(type, head.peer) }
+            return (.memory, limit)
+        case .manifest(let limit, let yamlLimit):
+            if Call.yamlTypes.contains(type ?? "") { return (.memory, yamlLimit) }
+            try checkJSON(type, head.peer)
             return (.memory, limit)
         case .object(let limit, let jsonLimit):
             switch type {

@@ -7,12 +7,18 @@ public enum Asset: Sendable, CaseIterable {
     case openAPI
     /// `migrations/v0001_initial.sql`.
     case initialMigration
+    /// `migrations/v0002_durability.sql`.
+    case durabilityMigration
+    /// `migrations/v0003_apply.sql`.
+    case applyMigration
 
     public var bytes: [UInt8] {
         let asset =
             switch self {
             case .openAPI: unsafe apiary_openapi_json()
             case .initialMigration: unsafe apiary_v0001_initial_sql()
+            case .durabilityMigration: unsafe apiary_v0002_durability_sql()
+            case .applyMigration: unsafe apiary_v0003_apply_sql()
             }
         // SAFETY: the bytes are constants of the executable.
         return unsafe Array(UnsafeBufferPointer(start: asset.bytes, count: asset.size))

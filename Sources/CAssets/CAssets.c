@@ -10,6 +10,15 @@ static const unsigned char apiary_v0001_initial_sql_bytes[] = {
 };
 ASSET(apiary_v0001_initial_sql)
 
+static const unsigned char apiary_v0002_durability_sql_bytes[] = {
+#embed "../../migrations/v0002_durability.sql"
+};
+ASSET(apiary_v0002_durability_sql)
+static const unsigned char apiary_v0003_apply_sql_bytes[] = {
+#embed "../../migrations/v0003_apply.sql"
+};
+ASSET(apiary_v0003_apply_sql)
+
 static const unsigned char apiary_openapi_json_bytes[] = {
 #embed "../../openapi/apiary.json"
 };

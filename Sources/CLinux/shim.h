@@ -1,7 +1,10 @@
 // What Swift's Glibc module lacks: headers it leaves out, and what hides behind _GNU_SOURCE.
 #pragma once
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/memfd.h>
+#include <linux/stat.h>
+#include <linux/openat2.h>
 #include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,9 +47,36 @@ static inline int apiary_set_network_namespace(int descriptor) {
 /// fcntl(2) F_ADD_SEALS with shrink, grow and write sealed: linux/fcntl.h's numbers.
 enum { APIARY_F_ADD_SEALS = 1033, APIARY_SEAL_ALL = 0x0002 | 0x0004 | 0x0008 };
 
+/// openat2(2): opens `path` below a directory for reading, and nothing outside of it; O_NONBLOCK,
+/// so that a FIFO does not keep us. A descriptor, or -1 with errno set. Linux 5.6.
+static inline int apiary_open_beneath(int directory, const char *path) {
+    struct open_how how = {
+        .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+    };
+    return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+}
+
 /// prctl(2) with one argument: 0, or -1 with errno set.
 static inline int apiary_prctl(int option, unsigned long argument) {
     return prctl(option, argument, 0, 0, 0);
+}
+
+/// What tells one file from another that has its path, or its inode, later: device, inode, and the
+/// time of its birth where the file system keeps it (statx(2)): 0, or -1 with errno set.
+struct apiary_file_identity {
+    uint64_t device, inode, birth_seconds, birth_nanoseconds;
+};
+
+static inline int apiary_file_identity(const char *path, struct apiary_file_identity *identity) {
+    struct statx status;
+    if (syscall(SYS_statx, -100 /* AT_FDCWD */, path, 0, STATX_INO | STATX_BTIME, &status) != 0)
+        return -1;
+    identity->device = ((uint64_t)status.stx_dev_major << 32) | status.stx_dev_minor;
+    identity->inode = status.stx_ino;
+    identity->birth_seconds = (uint64_t)status.stx_btime.tv_sec;
+    identity->birth_nanoseconds = status.stx_btime.tv_nsec;
+    return 0;
 }
 
 /// pidfd_getfd(2): our own copy of another process's descriptor, or -1 with errno set. Linux 5.6.

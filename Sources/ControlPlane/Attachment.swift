@@ -11,19 +11,21 @@ final class Attachment: Sendable {
     }
 
     /// Of the first link; of a filter or a descriptor that is no link, with the id 0.
-    let info: LinkInfo
+    var info: LinkInfo { infos[0] }
     /// All ids, none where the kernel makes no link.
     let linkIDs: [UInt32]
     /// The base name of the pins below our bpffs directory.
     let pin: String
     let isPinned: Bool
+    /// As they were made.
+    private let infos: [LinkInfo]
     private let pinPaths: [String]
     private let holds: Mutex<[Hold]>
 
     /// - Parameter pinPaths: one for each hold, or none where they cannot be pinned.
     init(_ holds: [Hold], infos: [LinkInfo], pin: String, pinPaths: [String]) {
         precondition(!infos.isEmpty, "an attachment of \(holds.count) holds needs an info")
-        info = infos[0]
+        self.infos = infos
         linkIDs = infos.map(\.id).filter { $0 != 0 }
         self.pin = pin
         self.pinPaths = pinPaths
@@ -31,17 +33,39 @@ final class Attachment: Sendable {
         self.holds = Mutex(holds)
     }
 
+    /// Each hold with its pin, for looking after them; empty where nothing can be pinned.
+    var pinned: [(hold: Hold, id: UInt32, path: String)] {
+        let holds = holds.withLock { $0 }
+        return zip(zip(holds, infos), pinPaths).map { ($0.0, $0.1.id, $1) }
+    }
+
+    /// The same holds under another pin's name, which the caller makes.
+    func renamed(_ pin: String, _ pinPaths: [String]) -> Attachment {
+        Attachment(holds.withLock { $0 }, infos: infos, pin: pin, pinPaths: pinPaths)
+    }
+
     /// Removes the pins and closes the links, then waits until the kernel has let go of them.
     ///
     /// Closing waits for RCU: 37 ms for a tracepoint, 125 ms for a uprobe. Workers only.
     func detach() throws(Errno) {
         for filter in filters { try filter.detach() }
-        for path in pinPaths { try FileSystem.unlink(path) }
+        for (hold, id, path) in pinned where Self.isOurs(hold, id, path) {
+            try FileSystem.unlink(path)
+        }
+        fault(.afterUnpin)
         // The last references end here and nowhere later: the wait below is for that.
         holds.withLock { $0 = [] }
         for id in linkIDs where !Link.waitUntilGone(id: id, timeoutMilliseconds: 5000) {
             throw .ebusy
         }
+        fault(.afterDetach)
+    }
+
+    /// Whether what is pinned at `path` is the hold itself, and not what somebody put in its place.
+    private static func isOurs(_ hold: Hold, _ id: UInt32, _ path: String) -> Bool {
+        guard case .link = hold else { return FileSystem.kind(path) == .symbolicLink }
+        // What does not open as a link, or is not there, is not ours to remove.
+        return (try? Link(pinned: path).info().id) == id
     }
 
     private var filters: [HeldFilter] {
@@ -61,6 +85,7 @@ final class Attachment: Sendable {
             case .link(let link): try link.update(to: program)
             case .filter(let filter): try filter.replace(with: program)
             }
+            fault(.afterUpdate)
         }
     }
 

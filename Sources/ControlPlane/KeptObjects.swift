@@ -69,6 +69,7 @@ extension Node {
             if FileSystem.kind(path) != .file {
                 let bytes = try object.file.contents()
                 try FileSystem.replace(path, with: bytes.span)
+                fault(.afterKeep)
             }
         } catch {
             throw Problem(

@@ -53,6 +53,23 @@ final class LoadedProgram: Sendable {
         self.types = types
     }
 
+    /// Pins all of it in a directory, what is pinned there already stays.
+    /// - Throws: `EEXIST` where something else has a name.
+    func pin(in directory: String) throws(BPFError) {
+        for function in report.functions {
+            guard let pin = function.pin, let program = functions[function.name] else { continue }
+            let path = directory + "/" + pin
+            if PinnedIDs.id(ofPin: pin, at: path) == kernelIDs[function.name] { continue }
+            try program.pin(path)
+        }
+        for entry in report.maps {
+            guard let pin = entry.pin, let map = maps[entry.name]?.map else { continue }
+            let path = directory + "/" + pin
+            if PinnedIDs.id(ofPin: pin, at: path) == map.info.id { continue }
+            try map.pin(path)
+        }
+    }
+
     /// The type of a ring's records: as the load option says, else as the object declares.
     /// - Throws: `invalid_member` where the option names a type that the object does not have.
     func recordType(of map: String, options: ProgramOptions) throws(Problem) -> RecordType? {

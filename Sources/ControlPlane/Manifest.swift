@@ -14,28 +14,6 @@ public struct Manifest: Sendable {
         }
     }
 
-    public struct Probe: Sendable {
-        public var id: String
-        public var program: String
-        public var function: String
-        /// Empty: as the section name says.
-        public var attach: JSONObject
-        public var isEnabled: Bool
-        public var labels: [String: String]
-
-        public init(
-            id: String, program: String, function: String, attach: JSONObject, isEnabled: Bool,
-            labels: [String: String]
-        ) {
-            self.id = id
-            self.program = program
-            self.function = function
-            self.attach = attach
-            self.isEnabled = isEnabled
-            self.labels = labels
-        }
-    }
-
     /// Entries that a map is to have.
     public struct Contents: Sendable {
         public var program: String
@@ -57,13 +35,14 @@ public struct Manifest: Sendable {
 
     public var owner: String
     public var programs: [Program]
-    public var probes: [Probe]
+    /// Each with its id.
+    public var probes: [ProbeChange]
     public var maps: [Contents]
     /// Whether what this owner declared before and does not declare any more is to go.
     public var prunes: Bool
 
     public init(
-        owner: String, programs: [Program], probes: [Probe], maps: [Contents], prunes: Bool
+        owner: String, programs: [Program], probes: [ProbeChange], maps: [Contents], prunes: Bool
     ) {
         self.owner = owner
         self.programs = programs

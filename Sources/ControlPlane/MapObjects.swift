@@ -31,13 +31,14 @@ final class MapObjects: Sendable {
         self.map = map
         self.node = node
         let programs = node.state.withLock { $0.programs }
-        let own = map.program.isEmpty ? nil : programs[map.program]?.loaded
+        let own = map.program.isEmpty ? nil : node.loadedProgram(map.program)
         functions = own?.functions ?? [:]
         var names: [UInt32: String] = [:]
         switch form {
         case .map:
             for (name, record) in programs {
-                for map in record.loaded?.maps.values ?? [:].values {
+                let loaded = StagedPrograms.current[name] ?? record.loaded
+                for map in loaded?.maps.values ?? [:].values {
                     names[map.map.info.id] = name + "/" + map.name
                 }
             }
@@ -95,10 +96,14 @@ final class MapObjects: Sendable {
             guard let slash = text.firstIndex(of: "/") else {
                 throw invalid("a map is named by \"program/map\"", place)
             }
-            let inner = try node.map(
-                String(text[..<slash]), String(text[text.index(after: slash)...]))
-            keep(inner.loaded)
-            return bytes(of: inner.loaded.map.lentDescriptor)
+            let (program, name) = (
+                String(text[..<slash]), String(text[text.index(after: slash)...])
+            )
+            var inner = StagedPrograms.current[program]?.maps[name]
+            if inner == nil { inner = try node.map(program, name).loaded }
+            guard let inner else { return nil }
+            keep(inner)
+            return bytes(of: inner.map.lentDescriptor)
         case .function:
             guard let name = value["function"]?.string, value.object?.count == 1 else {
                 throw invalid("a value is a function, {\"function\":\"name\"}", pointer)

@@ -18,6 +18,24 @@ final class NameLocks: Sendable {
         return try body()
     }
 
+    /// Runs `body` if no other change holds one of `names` now.
+    /// - Returns: whether it ran.
+    func tryWithLock<E: Error>(_ names: Set<String>, _ body: () throws(E) -> Void) throws(E)
+        -> Bool
+    {
+        let isTaken = state.withLock { state in
+            guard state.held.isDisjoint(with: names),
+                state.waiting.allSatisfy({ $0.names.isDisjoint(with: names) })
+            else { return false }
+            state.held.formUnion(names)
+            return true
+        }
+        guard isTaken else { return false }
+        defer { give(names) }
+        try body()
+        return true
+    }
+
     private func take(_ names: Set<String>) {
         let gate: ThreadGate? = state.withLock { state in
             let isFree =

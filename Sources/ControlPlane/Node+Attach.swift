@@ -2,11 +2,10 @@ internal import BPF
 internal import Linux
 internal import Loading
 internal import Problems
+internal import Registry
 internal import Synchronization
 
 extension Node {
-    func pinPath(_ pin: String) -> String { configuration.bpffsDirectory + "/" + pin }
-
     /// Attaches a function of `program` and pins its links under `pin`, or `pin_0`, `pin_1` … where
     /// the kind needs several.
     func attach(
@@ -57,6 +56,7 @@ extension Node {
                 throw explained(error, site)
             }
         }
+        fault(.afterAttach)
         return try pinned(links, at: site, pin: pin)
     }
 
@@ -82,6 +82,7 @@ extension Node {
                 infos.append(try link.info())
                 try link.pin(path)
             }
+            fault(.afterPin)
             return Attachment(links.map { .link($0) }, infos: infos, pin: pin, pinPaths: paths)
         } catch {
             for path in paths {
@@ -101,6 +102,7 @@ extension Node {
         do { try FileSystem.makeSymbolicLink(path, saying: held.text) } catch {
             throw Problem(error, while: "note the filter of \(site.program.name)")
         }
+        fault(.afterNote)
         do {
             try held.filter.attach(function)
         } catch {
@@ -108,6 +110,7 @@ extension Node {
             try? FileSystem.unlink(path)
             throw explained(error, site)
         }
+        fault(.afterAttach)
         let info = LinkInfo(
             typeName: site.document.kind.linkTypeName,
             programID: site.program.kernelIDs[site.function.name] ?? 0)
@@ -116,28 +119,39 @@ extension Node {
 
     /// Opens the pins that an earlier daemon left.
     ///
-    /// A link that runs another function, because a replacement did not come to its end, is put
-    /// right where the kernel can; one whose target has gone is not adopted.
+    /// A link of ours that runs another function, because a replacement did not come to its end or
+    /// somebody put one there, is put right where the kernel can; one whose target has gone is not
+    /// adopted, and neither is what somebody else has pinned at our path.
+    /// - Parameter own: the functions in our load directories as they were before anything was
+    ///   undone: what tells ours from foreign in rows of an older release.
     /// - Returns: nil where there is none that does what the row says.
     func adopt(
-        _ document: AttachDocument, pin: String, function name: String, of program: LoadedProgram
+        _ document: AttachDocument, _ row: ProbeRow, of program: LoadedProgram, own: OwnFunctions
     ) -> Attachment? {
-        guard let kernelID = program.kernelIDs[name], let function = program.functions[name] else {
-            return nil
-        }
-        let paths = pinPaths(of: pin)
+        guard let kernelID = program.kernelIDs[row.function],
+            let function = program.functions[row.function]
+        else { return nil }
+        let pin = row.pin
+        let paths = pinPaths(of: pin, count: row.linkIDs.count)
         guard let first = paths.first else { return nil }
         do {
             if FileSystem.kind(first) == .symbolicLink {
                 return try adopt(filter: first, pin: pin, function, kernelID)
             }
+            guard row.linkIDs.isEmpty || row.linkIDs.count == paths.count else { return nil }
             var links: [Link] = []
             var infos: [LinkInfo] = []
             for path in paths {
                 let link = try Link(pinned: path)
                 var info = try link.info()
-                guard info.place.isAlive else { return nil }
-                if info.programID != kernelID {
+                let isOurs =
+                    row.linkIDs.isEmpty
+                    ? own.contains(info.programID) : row.linkIDs.contains(info.id)
+                guard isOurs else { return nil }
+                switch condition(of: info, document, target: row.target, function: kernelID) {
+                case .sound: break
+                case .targetGone, .cut: return nil
+                case .exchanged:
                     guard document.kind.isUpdatable else { return nil }
                     try link.update(to: function)
                     info = try link.info()
@@ -161,29 +175,6 @@ extension Node {
         if present != kernelID { try held.replace(with: function) }
         let info = LinkInfo(typeName: "tc", programID: kernelID)
         return Attachment([.filter(held)], infos: [info], pin: pin, pinPaths: [path])
-    }
-
-    /// The pins of one attachment that are there.
-    func pinPaths(of pin: String) -> [String] {
-        if FileSystem.exists(pinPath(pin)) { return [pinPath(pin)] }
-        var paths: [String] = []
-        while FileSystem.exists(pinPath("\(pin)_\(paths.count)")) {
-            paths.append(pinPath("\(pin)_\(paths.count)"))
-        }
-        return paths
-    }
-
-    /// Removes what lies under a name of ours: a load's directory, a link's pins, a filter with the
-    /// text that names it.
-    func removePins(_ name: String) throws(Errno) {
-        for path in pinPaths(of: name) {
-            if FileSystem.kind(path) == .symbolicLink,
-                let held = HeldFilter(text: try FileSystem.resolve(path))
-            {
-                try held.detach()
-            }
-            try FileSystem.removeTree(path)
-        }
     }
 
     /// Detaches many at once: each waits for RCU by itself, and the waits overlap.
@@ -210,15 +201,5 @@ extension Node {
         work()
         for thread in threads { thread.join() }
         return failures.withLock { $0 }
-    }
-}
-
-extension LinkSite {
-    /// False where the interface or namespace has gone from under the link.
-    var isAlive: Bool {
-        switch self {
-        case .interface(index: 0), .networkNamespace(inode: 0, type: _): false
-        default: true
-        }
     }
 }

@@ -90,14 +90,14 @@ extension Node {
             throw Problem(failure, while: "detach a probe of \(row.name)")
         }
         for probe in probes {
-            do { try removePins(probe.pin) } catch {
+            do { try removePins(probe.pin, links: probe.linkIDs) } catch {
                 throw Problem(error, while: "unpin \(probe.id)")
             }
         }
         for key in events.ledger().map(\.key) where key.program == row.name {
             events.close(key, reason: .programDeleted)
         }
-        removeLoad(row.loadID)
+        removeLoad(row.loadID, known: PinnedIDs(text: row.kernelIDs))
         let origin = ChangeOrigin(requestID: "-", actor: "apiary", action: "unloaded")
         _ = try commit(origin, subject: "programs/\(row.name)") { transaction in
             for probe in probes { try transaction.removeProbe(probe.id) }

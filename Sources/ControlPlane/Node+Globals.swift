@@ -1,5 +1,6 @@
 internal import BPF
 internal import BTF
+internal import Linux
 public import JSON
 internal import Loading
 public import Problems
@@ -69,6 +70,7 @@ extension Node {
                 if range.upperBound > now.count || Array(now[range]) != write.bytes {
                     isChanged = true
                     if !isDryRun { try write.map.map.store(write.bytes.span, at: write.offset) }
+                    fault(.afterGlobal)
                 }
             } catch {
                 throw write.map.refused(error, while: "write a variable")

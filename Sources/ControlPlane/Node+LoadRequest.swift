@@ -13,9 +13,8 @@ extension Node {
             guard let slash = target.firstIndex(of: "/") else { continue }
             let other = String(target[..<slash])
             let name = String(target[target.index(after: slash)...])
-            let (programs, loaded) = state.withLock {
-                (Array($0.programs.keys), $0.programs[other]?.loaded)
-            }
+            let programs = state.withLock { Array($0.programs.keys) }
+            let loaded = loadedProgram(other)
             let functions = loaded?.report.functions ?? []
             // A subprogram has no pin of its own: any entry point of the object has it in its BTF.
             let entry = functions.first { $0.name == name } ?? functions.first

@@ -83,12 +83,17 @@ extension Node {
         probe.row.state = .active
         probe.row.problem = nil
         probe.attachment = nil
+        probe.row.linkIDs = []
+        probe.row.target = ""
         guard probe.row.enabled else { return probe }
         probe.row.pin = Names.makeLinkPin()
         try intend([probe.row.pin], .link, subject: subject)
         do {
-            probe.attachment = try attach(
+            let attachment = try attach(
                 probe.attach, function: probe.row.function, of: loaded, pin: probe.row.pin)
+            probe.attachment = attachment
+            probe.row.linkIDs = attachment.linkIDs
+            probe.row.target = PlaceOnHost(probe.attach, self).fileIdentity
         } catch {
             forget([probe.row.pin])
             throw error
@@ -195,9 +200,11 @@ extension Node {
     }
 
     /// Unpins everything of a load. The kernel frees it when the last descriptor is closed.
-    func removeLoad(_ loadID: String) {
-        guard Names.isOurs(loadID) else { return }
-        do { try FileSystem.removeTree(configuration.bpffsDirectory + "/" + loadID) } catch {
+    func removeLoad(_ loadID: String, known: PinnedIDs = PinnedIDs(text: "")) {
+        do {
+            try removeLoadPins(loadID, known: known)
+            fault(.afterUnload)
+        } catch {
             log.error(
                 "a load's pins stay until the next start",
                 metadata: ["load": "\(loadID)", "errno": "\(error)"])

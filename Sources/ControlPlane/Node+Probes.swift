@@ -14,12 +14,16 @@ public struct ProbeChange: Sendable {
     public var attach: JSONObject
     public var isEnabled: Bool
     public var labels: [String: String]
+    public typealias WhenGone = Registry.WhenGone
+    /// What is to become of it when its target goes.
+    public var whenGone: WhenGone
     public var conditions: Conditions
     public var isDryRun: Bool
 
     public init(
         id: String?, program: String, function: String, attach: JSONObject, isEnabled: Bool,
-        labels: [String: String], conditions: Conditions, isDryRun: Bool
+        labels: [String: String], whenGone: WhenGone = .fail, conditions: Conditions,
+        isDryRun: Bool
     ) {
         self.id = id
         self.program = program
@@ -27,6 +31,7 @@ public struct ProbeChange: Sendable {
         self.attach = attach
         self.isEnabled = isEnabled
         self.labels = labels
+        self.whenGone = whenGone
         self.conditions = conditions
         self.isDryRun = isDryRun
     }
@@ -66,7 +71,8 @@ extension Node {
             change.attach, for: function, at: .root.appending("attach"))
         if let old, old.row.program == change.program, old.row.function == change.function,
             old.attach == document, old.row.enabled == change.isEnabled,
-            old.row.labels == change.labels, old.row.state == .active
+            old.row.labels == change.labels, old.row.whenGone == change.whenGone,
+            old.row.state == .active
         {
             return ProbeOutcome(probe: view(of: old), changed: false, created: false)
         }
@@ -74,19 +80,24 @@ extension Node {
             change.id
             ?? freeProbeID(change.program + "." + change.function, taken: takenProbeIDs())
         try Names.check(id, "probe id")
-        let row = ProbeRow(
+        var row = ProbeRow(
             id: id, program: change.program, function: change.function, attach: document.text,
             enabled: change.isEnabled, labels: change.labels, state: .active,
             pin: Names.makeLinkPin(), bootID: bootID,
             createdAtNanoseconds: old?.row.createdAtNanoseconds ?? Clock.realtimeNanoseconds())
+        row.whenGone = change.whenGone
         if change.isDryRun { return try rehearse(row, document, loaded, isNew: old == nil) }
         let sameTarget =
             old?.row.program == change.program && old?.row.function == change.function
             && old?.attach == document
         var record = ProbeRecord(row: row, attach: document)
-        if sameTarget, let old, let attachment = old.attachment, change.isEnabled {
+        if sameTarget, let old, let attachment = old.attachment, change.isEnabled,
+            old.row.state == .active
+        {
             // Only labels differ: the link stays as it is.
             record.row.pin = old.row.pin
+            record.row.linkIDs = old.row.linkIDs
+            record.row.target = old.row.target
             record.attachment = attachment
             record = try commitProbe(record, retiring: nil, origin)
         } else {
@@ -97,7 +108,7 @@ extension Node {
 
     /// New before old, so that nothing is missed, unless the kernel takes the function only once at
     /// that place (a tracepoint whose cookie changes): then the old link goes first.
-    private func exchanged(
+    func exchanged(
         _ wanted: ProbeRecord, _ loaded: LoadedProgram, old: ProbeRecord?, _ origin: ChangeOrigin
     ) throws(Problem) -> ProbeRecord {
         if let old, let record = try updatedInPlace(wanted, loaded, old: old, origin) {
@@ -135,6 +146,8 @@ extension Node {
         else { return nil }
         var record = wanted
         record.row.pin = old.row.pin
+        record.row.linkIDs = old.row.linkIDs
+        record.row.target = old.row.target
         record.attachment = attachment
         guard let record = updated(record, to: loaded) else { return nil }
         do throws(Problem) {
@@ -167,10 +180,11 @@ extension Node {
     }
 
     /// Enables, disables, labels.
-    /// - Parameter isEnabled: nil leaves it as it is.
+    /// - Parameter isEnabled: nil leaves it as it is, as with `whenGone`.
     public func patchProbe(
         _ id: String, _ conditions: Conditions, isDryRun: Bool, _ origin: ChangeOrigin,
-        isEnabled: Bool?, _ change: ([String: String]) -> [String: String]
+        isEnabled: Bool?, whenGone: WhenGone? = nil,
+        _ change: ([String: String]) -> [String: String]
     ) throws(Problem) -> ProbeOutcome {
         let program = try probe(id).row.program
         return try locks.withLock([program]) { () throws(Problem) in
@@ -181,32 +195,33 @@ extension Node {
             let old = record
             record.row.labels = change(record.row.labels)
             record.row.enabled = isEnabled ?? record.row.enabled
-            let wantsAttachment = record.row.enabled && record.attachment == nil
+            record.row.whenGone = whenGone ?? record.row.whenGone
+            let wantsAttachment =
+                record.row.enabled && isEnabled == true
+                && (record.attachment == nil || record.row.state == .failed)
             if record.row == old.row && !wantsAttachment {
                 return ProbeOutcome(probe: view(of: old), changed: false, created: false)
             }
             if isDryRun { return ProbeOutcome(probe: view(of: old), changed: true, created: false) }
-            var retired: Attachment?
             if wantsAttachment {
                 let (loaded, _) = try loadedFunction(program, record.row.function)
-                record = try moved(record, to: loaded)
-            } else if !record.row.enabled {
-                retired = record.attachment
-                record.attachment = nil
-                record.row.state = .active
-                record.row.problem = nil
-            }
-            do throws(Problem) {
+                record = try exchanged(record, loaded, old: old, origin)
+            } else {
+                var retired: Attachment?
+                if !record.row.enabled {
+                    retired = record.attachment
+                    record.attachment = nil
+                    record.row.linkIDs = []
+                    record.row.state = .active
+                    record.row.problem = nil
+                }
                 record = try commitProbe(record, retiring: retired, origin)
-            } catch {
-                if wantsAttachment { undo([record]) }
-                throw error
             }
             return ProbeOutcome(probe: view(of: record), changed: true, created: false)
         }
     }
 
-    private func commitProbe(
+    func commitProbe(
         _ record: ProbeRecord, retiring retired: Attachment?, _ origin: ChangeOrigin
     ) throws(Problem) -> ProbeRecord {
         let row = record.row
@@ -275,7 +290,7 @@ extension Node {
             throw Problem(failure, while: "detach \(rows.map(\.id).joined(separator: ", "))")
         }
         for row in rows {
-            do { try removePins(row.pin) } catch {
+            do { try removePins(row.pin, links: row.linkIDs) } catch {
                 throw Problem(error, while: "unpin \(row.id)")
             }
         }

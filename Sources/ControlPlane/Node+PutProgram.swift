@@ -151,6 +151,7 @@ extension Node {
             }
             var record = ProgramRecord(
                 row: row(for: change, loadID: loadID, report: loaded.report), loaded: loaded)
+            record.row.kernelIDs = PinnedIDs(loaded).text
             let before = probeRecords(of: change.name)
             let (probes, replaced) = try attachAll(change, loaded, moving: before)
             let links = before.compactMap(\.attachment).filter { link in

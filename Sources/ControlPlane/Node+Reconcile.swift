@@ -8,78 +8,126 @@ extension Node {
     /// Makes the kernel and the registry agree: undoes what a crash left half done, adopts what an
     /// earlier daemon pinned, loads and attaches again what is missing. Runs once, before
     /// `/v1/ready`.
+    ///
+    /// Programs come back before those that were loaded upon them (a target in another program),
+    /// then all probes in the order in which they were made: at one hook, order is meaning.
     public func reconcile() throws(Problem) {
         do {
-            let revision = try registry.revision()
-            state.withLock { $0.revision = revision }
-            try undoIntents()
-            try sweepObjects()
-            let probes = try registry.probes()
-            for row in try registry.programs() {
-                bringBack(row, probes.filter { $0.program == row.name })
+            let registered = try registry.picture()
+            let owners = Owners(try registry.owners())
+            state.withLock { state in
+                state.revision = registered.revision
+                state.owners = owners
             }
-            finishDeletes(of: probes)
-            removeStrays()
+            // As the crash left it, before anything is undone.
+            let own = OwnFunctions(configuration.bpffsDirectory)
+            try undoIntents(registered.intents, own)
+            try sweepObjects()
+            var changed: Set<String> = []
+            for row in dependenciesFirst(registered.programs) {
+                if row.state == .deleting {
+                    endDelete(row, registered.probes.filter { $0.program == row.name })
+                    continue
+                }
+                if bringBack(row) { changed.insert(row.name) }
+                fault(.afterBringBack)
+            }
+            bringBack(registered.probes, own, &changed)
+            record(changed)
+            finishDeletes(of: registered.probes)
+            let written = try registry.entryUndo()
+            if !written.isEmpty { undoEntries(written) }
+            fault(.beforeReady)
+            removeStrays(own)
         } catch {
             throw Problem(error, while: "read the registry")
         }
+        for record in state.withLock({ Array($0.programs.values) }) { openStreams(of: record) }
         state.withLock { $0.isReady = true }
+        startLookout()
     }
 
-    private func undoIntents() throws(RegistryError) {
-        let intents = try registry.intents()
+    private func undoIntents(_ intents: [IntentRow], _ own: OwnFunctions) throws(RegistryError) {
         for intent in intents where Names.isOurs(intent.name) {
             log.info(
                 "undoing a change that did not end",
                 metadata: ["subject": "\(intent.subject)", "pin": "\(intent.name)"])
-            removePin(intent.name)
+            removePin(intent.name, own: own)
         }
+        fault(.afterUndo)
         try registry.forget(intents: intents.map(\.name))
     }
 
-    private func removePin(_ name: String) {
-        do { try removePins(name) } catch {
+    private func removePin(_ name: String, links: [UInt32] = [], own: OwnFunctions) {
+        do { try removePins(name, links: links, own: own) } catch {
             log.error("a pin stays", metadata: ["pin": "\(name)", "errno": "\(error)"])
         }
     }
 
-    private func bringBack(_ row: ProgramRow, _ probes: [ProbeRow]) {
-        if row.state == .deleting {
-            do { try finishDelete(row, probes, []) } catch {
-                log.error(
-                    "a delete does not end",
-                    metadata: ["program": "\(row.name)", "why": "\(error)"])
+    private func endDelete(_ row: ProgramRow, _ probes: [ProbeRow]) {
+        do { try finishDelete(row, probes, []) } catch {
+            log.error(
+                "a delete does not end", metadata: ["program": "\(row.name)", "why": "\(error)"])
+        }
+    }
+
+    /// By name, but what another is loaded upon before the other.
+    private func dependenciesFirst(_ rows: [ProgramRow]) -> [ProgramRow] {
+        let names = Set(rows.map(\.name))
+        var done: Set<String> = []
+        var ordered: [ProgramRow] = []
+        var left = rows
+        while !left.isEmpty {
+            let next = left.filter { row in
+                let options: ProgramOptions?
+                // What cannot be read is told of when it is loaded.
+                do { options = try ProgramOptions(canonicalText: row.options) } catch {
+                    options = nil
+                }
+                let needed = (options?.otherPrograms ?? []).filter {
+                    $0 != row.name && names.contains($0)
+                }
+                return done.isSuperset(of: needed)
             }
-            return
+            // Programs that need each other: as they come.
+            let taken = next.isEmpty ? left : next
+            ordered += taken
+            done.formUnion(taken.map(\.name))
+            left.removeAll { done.contains($0.name) }
         }
+        return ordered
+    }
+
+    /// - Returns: whether the row is another now.
+    private func bringBack(_ row: ProgramRow) -> Bool {
         var record = ProgramRecord(row: row, loaded: adopted(row))
-        let isAdopted = record.loaded != nil
-        if !isAdopted { record = reloaded(row) }
-        let shown = record
-        state.withLock { $0.programs[row.name] = shown }
-        var back = probes.filter { $0.state != .deleting }.map { bringBack($0, record) }
-        let isChanged =
-            !isAdopted || back.contains { probe in probes.allSatisfy { $0 != probe.row } }
-        if isChanged { back = commitBack(&record, back) }
-        let final = record
-        state.withLock { state in
-            state.programs[row.name] = final
-            for probe in back { state.probes[probe.row.id] = probe }
+        if let loaded = record.loaded {
+            record.row.kernelIDs = PinnedIDs(loaded).text
+        } else {
+            record = reloaded(row)
         }
-        openStreams(of: record)
+        let final = record
+        state.withLock { $0.programs[row.name] = final }
         log.info(
-            isAdopted ? "adopted" : "loaded again",
-            metadata: [
-                "program": "\(row.name)", "probes": "\(back.filter { $0.attachment != nil }.count)",
-            ])
+            record.row.loadID == row.loadID ? "adopted" : "loaded again",
+            metadata: ["program": "\(row.name)"])
+        return record.row != row
     }
 
     private func adopted(_ row: ProgramRow) -> LoadedProgram? {
-        guard row.state == .active, row.bootID == bootID else { return nil }
-        let directory = configuration.bpffsDirectory + "/" + row.loadID
+        guard row.state == .active, row.bootID == bootID, Names.isOurs(row.loadID) else {
+            return nil
+        }
         do {
-            return try LoadedProgram(
-                name: row.name, directory: directory, report: report(of: row))
+            let loaded = try LoadedProgram(
+                name: row.name, directory: pinPath(row.loadID), report: report(of: row))
+            guard row.kernelIDs.isEmpty || PinnedIDs(loaded).text == row.kernelIDs else {
+                log.warning(
+                    "somebody else's things are pinned where a program's were",
+                    metadata: ["program": "\(row.name)", "pins": "\(pinPath(row.loadID))"])
+                return nil
+            }
+            return loaded
         } catch {
             log.warning(
                 "the pins of a program are not as they were",
@@ -91,8 +139,9 @@ extension Node {
     /// Loads from the kept object, as after a reboot. A failure makes the row `failed`.
     private func reloaded(_ row: ProgramRow) -> ProgramRecord {
         var record = ProgramRecord(row: row, loaded: nil)
-        removeLoad(row.loadID)
+        removeLoad(row.loadID, known: PinnedIDs(text: row.bootID == bootID ? row.kernelIDs : ""))
         let loadID = Names.makeLoadID()
+        record.row.kernelIDs = ""
         do {
             try intend([loadID], .load, subject: row.name)
             let loaded = try loadIntoKernel(
@@ -103,6 +152,7 @@ extension Node {
             record.row.problem = nil
             record.row.report = String(decoding: loaded.report.json.serialized(), as: UTF8.self)
             record.row.loadedAtNanoseconds = Clock.realtimeNanoseconds()
+            record.row.kernelIDs = PinnedIDs(loaded).text
         } catch {
             removeLoad(loadID)
             record.row.state = .failed
@@ -116,7 +166,30 @@ extension Node {
         return record
     }
 
-    private func bringBack(_ row: ProbeRow, _ program: ProgramRecord) -> ProbeRecord {
+    /// All probes in their order; those that stand before or after one that came later, once more.
+    private func bringBack(_ rows: [ProbeRow], _ own: OwnFunctions, _ changed: inout Set<String>) {
+        let live = rows.filter { row in
+            row.state != .deleting && state.withLock { $0.programs[row.program] != nil }
+        }
+        var again: [ProbeRow] = []
+        for row in live {
+            let record = bringBack(row, own)
+            state.withLock { $0.probes[row.id] = record }
+            if record.row != row { changed.insert(row.program) }
+            if record.row.state == .failed { again.append(row) }
+        }
+        for row in again {
+            let record = bringBack(row, own)
+            state.withLock { $0.probes[row.id] = record }
+            if record.row != row { changed.insert(row.program) }
+            guard let problem = StoredProblem.problem(record.row.problem) else { continue }
+            log.error(
+                "a probe does not attach",
+                metadata: ["probe": "\(row.id)", "why": "\(problem.detail)"])
+        }
+    }
+
+    private func bringBack(_ row: ProbeRow, _ own: OwnFunctions) -> ProbeRecord {
         var row = row
         let attach: AttachDocument
         do { attach = try AttachDocument(stored: row.attach) } catch {
@@ -124,59 +197,55 @@ extension Node {
             row.problem = StoredProblem.text(error)
             return ProbeRecord(row: row, attach: .unreadable)
         }
-        let record = ProbeRecord(row: row, attach: attach)
+        var record = ProbeRecord(row: row, attach: attach)
         guard row.enabled else { return record }
-        guard let loaded = program.loaded else {
+        guard let loaded = state.withLock({ $0.programs[row.program] })?.loaded else {
             return failed(
                 record, Problem(.conflict, "Program \(row.program) is not loaded: see its problem.")
             )
         }
-        if row.bootID == bootID,
-            let attachment = adopt(attach, pin: row.pin, function: row.function, of: loaded)
-        {
-            var adopted = record
-            adopted.attachment = attachment
-            return adopted
+        if row.bootID == bootID, let attachment = adopt(attach, row, of: loaded, own: own) {
+            record.attachment = attachment
+            record.row.linkIDs = attachment.linkIDs
+            record.row.target = PlaceOnHost(attach, self).fileIdentity
+            record.row.state = .active
+            record.row.problem = nil
+            return record
         }
-        removePin(row.pin)
-        do { return try moved(record, to: loaded) } catch {
-            return failed(record, error)
-        }
+        removePin(row.pin, links: row.bootID == bootID ? row.linkIDs : [], own: own)
+        do { return try moved(record, to: loaded) } catch { return failed(record, error) }
     }
 
-    private func failed(_ record: ProbeRecord, _ problem: Problem) -> ProbeRecord {
-        log.error(
-            "a probe does not attach",
-            metadata: ["probe": "\(record.row.id)", "why": "\(problem.detail)"])
+    func failed(_ record: ProbeRecord, _ problem: Problem) -> ProbeRecord {
         var record = record
         record.row.state = .failed
         record.row.problem = StoredProblem.text(problem)
         return record
     }
 
-    private func commitBack(_ record: inout ProgramRecord, _ probes: [ProbeRecord])
-        -> [ProbeRecord]
-    {
-        let origin = ChangeOrigin(requestID: "-", actor: "apiary", action: "reconciled")
-        let row = record.row
-        do {
-            let revision = try commit(origin, subject: "programs/\(row.name)") { transaction in
-                try transaction.put(row)
-                try transaction.removeIntent(row.loadID)
-                for probe in probes {
-                    try transaction.put(probe.row)
-                    try transaction.removeIntent(probe.row.pin)
+    /// Writes what is another now, a transaction for each program, and shows it to readers.
+    private func record(_ changed: Set<String>) {
+        for name in changed.sorted() {
+            guard let program = state.withLock({ $0.programs[name] }) else { continue }
+            let probes = probeRecords(of: name)
+            let origin = ChangeOrigin(requestID: "-", actor: "apiary", action: "reconciled")
+            do {
+                let revision = try commit(origin, subject: "programs/\(name)") { transaction in
+                    try transaction.put(program.row)
+                    try transaction.removeIntent(program.row.loadID)
+                    for probe in probes {
+                        try transaction.put(probe.row)
+                        try transaction.removeIntent(probe.row.pin)
+                    }
                 }
+                state.withLock { state in
+                    state.programs[name]?.row.revision = revision
+                    for probe in probes { state.probes[probe.row.id]?.row.revision = revision }
+                }
+            } catch {
+                log.error(
+                    "what was reconciled is not recorded", metadata: ["why": "\(error.detail)"])
             }
-            record.row.revision = revision
-            return probes.map { probe in
-                var probe = probe
-                probe.row.revision = revision
-                return probe
-            }
-        } catch {
-            log.error("what was reconciled is not recorded", metadata: ["why": "\(error.detail)"])
-            return probes
         }
     }
 
@@ -190,21 +259,22 @@ extension Node {
     }
 
     /// Removes pins of our own making that no row names. Anything else in the directory stays.
-    private func removeStrays() {
+    private func removeStrays(_ own: OwnFunctions) {
         let names = state.withLock { state in
             Set(state.programs.values.map(\.row.loadID) + state.probes.values.map(\.row.pin))
         }
         let found: [String]
         do { found = try FileSystem.list(configuration.bpffsDirectory) } catch { found = [] }
         // The kernel itself puts `maps.debug` and `progs.debug` at a bpffs's root; no pin has a
-        // dot.
-        for name in found where !names.contains(Names.base(of: name)) && !name.contains(".") {
+        // dot. Links before loads: by the load's functions they are known.
+        for name in found.sorted()
+        where !names.contains(Names.base(of: name)) && !name.contains(".") {
             guard Names.isOurs(name) else {
                 log.warning("a foreign name in our bpffs directory", metadata: ["name": "\(name)"])
                 continue
             }
             log.warning("removing a pin without a row", metadata: ["pin": "\(name)"])
-            removePin(Names.base(of: name))
+            removePin(Names.base(of: name), own: own)
         }
     }
 }

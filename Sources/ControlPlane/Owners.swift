@@ -22,17 +22,3 @@ struct Owners: Sendable {
     mutating func forget(program name: String) { programs[name] = nil }
     mutating func forget(probe id: String) { probes[id] = nil }
 }
-
-extension ProgramView {
-    /// Who declared it in a manifest.
-    public func owner(in node: Node) -> String? {
-        node.state.withLock { $0.owners.programs[row.name] }
-    }
-}
-
-extension ProbeView {
-    /// Who declared it in a manifest.
-    public func owner(in node: Node) -> String? {
-        node.state.withLock { $0.owners.probes[row.id] }
-    }
-}

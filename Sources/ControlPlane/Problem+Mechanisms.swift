@@ -89,7 +89,7 @@ extension Problem {
             switch error.kind {
             case .full: .noSpace
             case .busy: .notReady
-            case .io, .readOnly, .corrupt, .newer, .other: .internalError
+            case .io, .readOnly, .corrupt, .newer, .older, .other: .internalError
             }
         let detail =
             switch error.kind {

@@ -47,6 +47,14 @@ public struct ProgramOptions: Sendable, Hashable {
         return String(decoding: JSONValue.object(document).serialized(), as: UTF8.self)
     }
 
+    /// The programs that this one is loaded upon: a target `program/function`.
+    var otherPrograms: Set<String> {
+        Set(
+            targets.values.compactMap { target in
+                target.firstIndex(of: "/").map { String(target[..<$0]) }
+            })
+    }
+
     private var functionsDocument: JSONObject {
         var document = JSONObject()
         if let onlyFunctions {

@@ -16,8 +16,14 @@ public struct ProgramView: Sendable {
     public let report: LoadReport
     let loaded: LoadedProgram?
     public let functions: [Function]
+    /// Whose manifest declares it; nil where none does.
+    public let owner: String?
 
-    init(row: ProgramRow, report: LoadReport, loaded: LoadedProgram?, probes: [ProbeRow]) {
+    init(
+        row: ProgramRow, report: LoadReport, loaded: LoadedProgram?, probes: [ProbeRow],
+        owner: String? = nil
+    ) {
+        self.owner = owner
         self.row = row
         self.report = report
         self.loaded = loaded
@@ -55,10 +61,12 @@ public struct ProbeView: Sendable {
     public let isPinned: Bool
     /// The function's counters; nil where it is not attached.
     public let program: ProgramInfo?
+    /// Whose manifest declares it; nil where none does.
+    public let owner: String?
 
     public var state: State {
-        if link != nil { return .attached }
-        return row.enabled ? .failed : .disabled
+        guard row.enabled else { return .disabled }
+        return link != nil && row.state == .active ? .attached : .failed
     }
 }
 
@@ -133,7 +141,8 @@ extension Node {
     private func view(of record: ProgramRecord, _ probes: [ProbeRow]) -> ProgramView {
         ProgramView(
             row: record.row, report: record.loaded?.report ?? report(of: record.row),
-            loaded: record.loaded, probes: probes.filter { $0.program == record.row.name })
+            loaded: record.loaded, probes: probes.filter { $0.program == record.row.name },
+            owner: state.withLock { $0.owners.programs[record.row.name] })
     }
 
     /// What the loader once reported, for a program that is not loaded now.
@@ -155,6 +164,7 @@ extension Node {
             row: record.row, attach: record.attach, link: record.attachment?.info,
             linkIDs: record.attachment?.linkIDs ?? [],
             isPinned: record.attachment?.isPinned ?? false,
-            program: record.attachment == nil ? nil : info)
+            program: record.attachment == nil ? nil : info,
+            owner: state.withLock { $0.owners.probes[record.row.id] })
     }
 }

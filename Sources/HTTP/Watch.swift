@@ -54,6 +54,8 @@ final class Watch: Sendable {
     private let epoll: FileDescriptor
     private let wakeup: Wakeup
     private let state = Mutex(State())
+    /// The second of the last look at all deadlines.
+    private let swept = Atomic<UInt64>(0)
     private let thread = Mutex<NamedThread?>(nil)
 
     init(_ deadlines: Deadlines, _ statistics: ServerStatistics) throws(Errno) {
@@ -72,9 +74,15 @@ final class Watch: Sendable {
 
     /// Whether it should have looked at the clock and did not: it does each second while there are
     /// connections.
-    func isLate(_ now: UInt64) -> Bool {
-        let isNeeded = state.withLock { !$0.connections.isEmpty && !$0.isStopped }
-        return isNeeded && now > second + 30
+    func isLate() -> Bool {
+        func looks() -> Bool {
+            let isNeeded = state.withLock { !$0.connections.isEmpty && !$0.isStopped }
+            return isNeeded && second > swept.load(ordering: .relaxed) + 30
+        }
+        guard looks() else { return false }
+        // One that slept well until a moment ago.
+        Clock.sleep(nanoseconds: 3_000_000_000)
+        return looks()
     }
 
     func add(_ connection: Connection) {
@@ -149,12 +157,10 @@ final class Watch: Sendable {
     private func run() {
         var events = unsafe [epoll_event](repeating: epoll_event(), count: 64)
         var isBusy = false
-        var swept: UInt64 = 0
         while true {
             let count = unsafe epoll_wait(epoll.raw, &events, 64, isBusy ? 1000 : -1)
             let now = second
-            let isNewSecond = swept != now
-            swept = now
+            let isNewSecond = swept.exchange(now, ordering: .relaxed) != now
             let tags = unsafe events.prefix(Int(max(0, count))).map { unsafe $0.data.u64 }
             var ended: [StreamPump] = []
             var trims = false

@@ -86,6 +86,9 @@ public struct JSONObject: Sendable, Hashable, Sequence {
 
     public init() {}
 
+    /// - Parameter members: with names that a reader has found to be unique.
+    public init(distinct members: [Member]) { self.members = members }
+
     /// - Parameter members: with names that the reader has found to be unique.
     init(unique members: [Member]) { self.members = members }
 

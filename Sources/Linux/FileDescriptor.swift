@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// An open file, socket, pipe or BPF object of which this value is the only owner.
@@ -31,6 +32,22 @@ public struct FileDescriptor: ~Copyable, Sendable {
         _ path: String, _ flags: OpenFlags = .read, mode: UInt32 = 0o600
     ) throws(Errno) -> FileDescriptor {
         FileDescriptor(owning: try check(unsafe Glibc.open(path, flags.rawValue | O_CLOEXEC, mode)))
+    }
+
+    /// Opens a regular file for reading by a path that stays below `directory`, whatever `..` and
+    /// symbolic links say (openat2(2), `RESOLVE_BENEATH`, Linux 5.6).
+    /// - Throws: `EXDEV`, `ELOOP` where the path leads out; `EINVAL` where it is no regular file;
+    ///   `ENOSYS` before Linux 5.6.
+    public static func openBeneath(_ directory: String, _ path: String) throws(Errno)
+        -> FileDescriptor
+    {
+        let parent = try open(directory, [.read, .directory])
+        let file = FileDescriptor(
+            owning: try check(unsafe apiary_open_beneath(parent.raw, path)))
+        var status = stat()
+        try check(unsafe fstat(file.raw, &status))
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .einval }
+        return file
     }
 
     /// Reads at most `capacity` bytes from the descriptor's position; empty at the end.

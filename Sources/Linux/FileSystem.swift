@@ -166,6 +166,15 @@ public enum FileSystem {
         return (UInt64(status.st_dev), UInt64(status.st_ino))
     }
 
+    /// Device, inode and time of birth as one word: another for a file that takes the path, or the
+    /// inode, of one that is gone.
+    public static func lastingIdentity(_ path: String) throws(Errno) -> String {
+        var identity = apiary_file_identity()
+        try check(unsafe apiary_file_identity(path, &identity))
+        return "\(identity.device):\(identity.inode):\(identity.birth_seconds)."
+            + "\(identity.birth_nanoseconds)"
+    }
+
     /// Makes a symbolic link that says `text`, which need not be a path.
     /// - Throws: `EEXIST` the name is taken.
     public static func makeSymbolicLink(_ path: String, saying text: String) throws(Errno) {

@@ -17,6 +17,13 @@ public final class Poller: Sendable {
         try check(unsafe epoll_ctl(descriptor.raw, EPOLL_CTL_ADD, raw, &event))
     }
 
+    /// Adds a descriptor for exceptional conditions (EPOLLPRI): /proc/self/mountinfo has one.
+    public func addExceptional(_ raw: Int32, tag: UInt64) throws(Errno) {
+        var event = unsafe epoll_event(
+            events: EPOLLPRI.rawValue, data: epoll_data_t(u64: tag))
+        try check(unsafe epoll_ctl(descriptor.raw, EPOLL_CTL_ADD, raw, &event))
+    }
+
     public func remove(_ raw: Int32) throws(Errno) {
         try check(epoll_ctl(descriptor.raw, EPOLL_CTL_DEL, raw, nil))
     }

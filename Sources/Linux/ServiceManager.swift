@@ -53,7 +53,7 @@ public struct ServiceManager: Sendable {
         guard raw >= 0 else { return }
         let descriptor = FileDescriptor(owning: raw)
         let message = Array(text.utf8)
-        let flags = Int32(MSG_NOSIGNAL.rawValue | MSG_DONTWAIT.rawValue)
+        let flags = Int32(MSG_NOSIGNAL | MSG_DONTWAIT)
         _ = unsafe withUnsafePointer(to: &name) { pointer in
             // SAFETY: the address and the message are borrowed for this call.
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in

@@ -74,4 +74,11 @@ public final class FileLock: Sendable {
         descriptor = try FileDescriptor.open(path, [.readWrite, .create], mode: 0o600)
         try check(flock(descriptor.raw, LOCK_EX | LOCK_NB))
     }
+
+    /// Locks a directory itself, where no file can be made: a bpffs.
+    /// - Throws: `EAGAIN` where another process holds it.
+    public init(directory: String) throws(Errno) {
+        descriptor = try FileDescriptor.open(directory, [.read, .directory])
+        try check(flock(descriptor.raw, LOCK_EX | LOCK_NB))
+    }
 }

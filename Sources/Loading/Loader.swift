@@ -44,11 +44,13 @@ public struct Loader: Sendable {
         } catch {
             throw LoadFailure(.request, "the object cannot be sealed: \(error)", errno: error)
         }
+        fault(.beforeLoad)
         do throws(LoadFailure) {
             let answer = try run(.load(request), on: object.descriptor.raw, "this object")
             guard case .report(let report) = answer else {
                 throw LoadFailure(.crash, "the loader answered with something else than a report")
             }
+            fault(.afterLoad)
             return report
         } catch {
             if let directory = request.pinDirectory { Self.removePins(in: directory) }

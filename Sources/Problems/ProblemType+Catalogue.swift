@@ -13,6 +13,9 @@ extension ProblemType {
     public static let malformedJSON = row(
         "malformed_json", 400, "The body is not acceptable JSON",
         "Send one JSON document in UTF-8; detail and pointer name the place.")
+    public static let malformedYAML = row(
+        "malformed_yaml", 400, "The body is not acceptable YAML",
+        "Send one YAML 1.2 document in UTF-8, or JSON; the detail names the place.")
     public static let unknownMember = row(
         "unknown_member", 400, "The document has a member that is not known",
         "Remove or correct the member that pointer names.")
@@ -141,7 +144,8 @@ extension ProblemType {
 
     /// Every problem that the API can answer with, in the order of the documentation.
     public static let all: [ProblemType] = [
-        malformedRequest, malformedJSON, unknownMember, unknownParameter, invalidParameter,
+        malformedRequest, malformedJSON, malformedYAML, unknownMember, unknownParameter,
+        invalidParameter,
         invalidName, invalidCursor, invalidMember, forbidden, notFound, methodNotAllowed,
         notAcceptable, conflict, alreadyExists, programInUse, attachBusy, lengthRequired,
         preconditionFailed, bodyTooLarge, unsupportedMediaType, wrongHost, objectRefused,

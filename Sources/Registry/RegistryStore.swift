@@ -1,6 +1,7 @@
 internal import Assets
 internal import Foundation
 internal import GRDB
+internal import Linux
 
 /// Programs, probes, kept objects, intents, the audit log and the revision, in one SQLite file.
 ///
@@ -21,13 +22,43 @@ public final class RegistryStore: Sendable {
             configuration.busyMode = .timeout(5)
             configuration.label = "registry"
             queue = try DatabaseQueue(path: path, configuration: configuration)
+            // Before anything is written: a broken file stays as it is.
+            let check = try queue.read { try String.fetchAll($0, sql: "PRAGMA quick_check(5)") }
+            guard check == ["ok"] else {
+                throw RegistryError(kind: .corrupt, reason: check.joined(separator: "; "))
+            }
             try Self.migrate(queue)
             // GRDB lowers synchronous to NORMAL when it sets WAL; what is acknowledged must be
             // durable.
             try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
-            let check = try queue.read { try String.fetchAll($0, sql: "PRAGMA quick_check(5)") }
-            guard check == ["ok"] else {
-                throw RegistryError(kind: .corrupt, reason: check.joined(separator: "; "))
+        } catch {
+            throw Self.translate(error)
+        }
+    }
+
+    /// Opens a registry for reading alone; a daemon may be at work with it.
+    /// - Throws: `older` where a daemon of this release has not opened it yet; else as
+    ///   `init(path:)`.
+    public init(reading path: String) throws(RegistryError) {
+        do {
+            var configuration = Configuration()
+            configuration.readonly = true
+            configuration.busyMode = .timeout(5)
+            configuration.label = "registry-reader"
+            queue = try DatabaseQueue(path: path, configuration: configuration)
+            let migrator = Migrations.migrator
+            let (isNewer, isComplete) = try queue.read { database in
+                (
+                    try migrator.hasBeenSuperseded(database),
+                    try migrator.hasCompletedMigrations(database)
+                )
+            }
+            if isNewer { throw Self.newer }
+            if !isComplete {
+                throw RegistryError(
+                    kind: .older,
+                    reason: "the registry is an earlier release's: start this release's daemon once"
+                )
             }
         } catch {
             throw Self.translate(error)
@@ -35,17 +66,15 @@ public final class RegistryStore: Sendable {
     }
 
     private static func migrate(_ queue: DatabaseQueue) throws {
-        var migrator = DatabaseMigrator()
-        for (name, sql) in Migrations.all {
-            migrator.registerMigration(name) { try $0.execute(sql: sql) }
-        }
-        if try queue.read({ try migrator.hasBeenSuperseded($0) }) {
-            throw RegistryError(
-                kind: .newer,
-                reason: "the registry was written by a later release of apiary; run that release")
-        }
+        let migrator = Migrations.migrator
+        if try queue.read({ try migrator.hasBeenSuperseded($0) }) { throw newer }
         try migrator.migrate(queue)
+        fault(.afterMigration)
     }
+
+    private static let newer = RegistryError(
+        kind: .newer,
+        reason: "the registry was written by a later release of apiary; run that release")
 
     /// Runs `body` in one transaction, with the next revision and one audit row, and gives that
     /// revision. Rows that `body` puts get it too.
@@ -61,6 +90,7 @@ public final class RegistryStore: Sendable {
                     sql: "UPDATE state SET revision = revision + 1 RETURNING revision") ?? 0
             try body(transaction)
             try transaction.audit(origin, subject: subject, outcome: "ok")
+            fault(.beforeCommit)
             return transaction.revision
         }
     }
@@ -73,6 +103,7 @@ public final class RegistryStore: Sendable {
         try writeUnsynchronized { transaction in
             for intent in intents { try transaction.put(intent) }
         }
+        fault(.afterIntent)
     }
 
     /// Forgets intents whose things are gone from bpffs, or never came to be.
@@ -81,6 +112,7 @@ public final class RegistryStore: Sendable {
         try writeUnsynchronized { transaction in
             for name in names { try transaction.removeIntent(name) }
         }
+        fault(.afterForget)
     }
 
     /// Notes an attempt that was refused, with the problem's code.
@@ -94,7 +126,9 @@ public final class RegistryStore: Sendable {
 
     private func write<R>(_ body: (Transaction) throws -> R) throws(RegistryError) -> R {
         do {
-            return try queue.write { try body(Transaction($0)) }
+            let result = try queue.write { try body(Transaction($0)) }
+            fault(.afterCommit)
+            return result
         } catch {
             throw Self.translate(error)
         }
@@ -149,6 +183,19 @@ public final class RegistryStore: Sendable {
 /// order, and never edited after a release.
 enum Migrations {
     static let all: [(name: String, sql: String)] = [
-        ("v0001_initial", Asset.initialMigration.text)
+        ("v0001_initial", Asset.initialMigration.text),
+        ("v0002_durability", Asset.durabilityMigration.text),
+        ("v0003_apply", Asset.applyMigration.text),
     ]
+
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        for (name, sql) in all {
+            migrator.registerMigration(name) {
+                try $0.execute(sql: sql)
+                fault(.inMigration)
+            }
+        }
+        return migrator
+    }
 }

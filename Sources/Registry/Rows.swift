@@ -1,6 +1,9 @@
 /// What a registration should be, as the registry says. What it is, the kernel says.
 public enum RowState: String, Sendable, Hashable { case active, deleting, failed }
 
+/// What a probe does when its target is gone: it stays `failed`, or comes back with the target.
+public enum WhenGone: String, Sendable, Hashable, CaseIterable { case fail, wait }
+
 /// A program as registered. The documents are JSON texts that the registry does not look into.
 public struct ProgramRow: Sendable, Hashable {
     public var name: String
@@ -20,6 +23,8 @@ public struct ProgramRow: Sendable, Hashable {
     /// Why it is `failed`.
     public var problem: String?
     public var loadedAtNanoseconds: UInt64
+    /// What the kernel calls the load's functions and maps in `bootID`'s boot; empty: not known.
+    public var kernelIDs = ""
     public var revision: Int64
 
     public init(
@@ -57,6 +62,12 @@ public struct ProbeRow: Sendable, Hashable {
     public var bootID: String
     public var problem: String?
     public var createdAtNanoseconds: UInt64
+    /// The kernel's ids of its links in `bootID`'s boot; empty: it has none, or not known.
+    public var linkIDs: [UInt32] = []
+    /// Which file a uprobe is in, by what tells it from another with its path; empty: in none.
+    public var target = ""
+    /// What is to become of it when its target is gone.
+    public var whenGone = WhenGone.fail
     public var revision: Int64
 
     public init(
@@ -113,6 +124,15 @@ public struct IntentRow: Sendable, Hashable {
     }
 }
 
+/// All that is registered, as it was at one moment.
+public struct RegistryPicture: Sendable {
+    public var revision: Int64
+    public var programs: [ProgramRow]
+    public var probes: [ProbeRow]
+    public var objects: [ObjectRow]
+    public var intents: [IntentRow]
+}
+
 /// Who asks for a change, and what it is called in the audit log.
 public struct ChangeOrigin: Sendable, Hashable {
     public var requestID: String
@@ -158,7 +178,9 @@ public struct AuditFilter: Sendable, Hashable {
 
 /// A mechanism's error: SQLite refused.
 public struct RegistryError: Error, Sendable, Hashable {
-    public enum Kind: Sendable, Hashable { case full, io, corrupt, newer, readOnly, busy, other }
+    public enum Kind: Sendable, Hashable {
+        case full, io, corrupt, newer, older, readOnly, busy, other
+    }
     public let kind: Kind
     public let reason: String
 }

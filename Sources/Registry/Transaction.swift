@@ -17,19 +17,19 @@ public final class Transaction {
         try database.execute(
             sql: """
                 INSERT INTO programs (name, digest, size_bytes, options, labels, state, load_id,
-                    boot_id, report, problem, loaded_at, revision)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    boot_id, report, problem, loaded_at, kernel_ids, revision)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (name) DO UPDATE SET digest = excluded.digest,
                     size_bytes = excluded.size_bytes, options = excluded.options,
                     labels = excluded.labels, state = excluded.state, load_id = excluded.load_id,
                     boot_id = excluded.boot_id, report = excluded.report,
                     problem = excluded.problem, loaded_at = excluded.loaded_at,
-                    revision = excluded.revision
+                    kernel_ids = excluded.kernel_ids, revision = excluded.revision
                 """,
             arguments: [
                 row.name, row.digest, row.sizeBytes, row.options, Labels.text(row.labels),
                 row.state.rawValue, row.loadID, row.bootID, row.report, row.problem,
-                Int64(row.loadedAtNanoseconds), revision,
+                Int64(row.loadedAtNanoseconds), row.kernelIDs, revision,
             ])
     }
 
@@ -42,18 +42,24 @@ public final class Transaction {
         try database.execute(
             sql: """
                 INSERT INTO probes (id, program, function, attach, enabled, labels, state, pin,
-                    boot_id, problem, created_at, revision)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    boot_id, problem, created_at, link_ids, target, when_gone,
+                    revision)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (id) DO UPDATE SET program = excluded.program,
                     function = excluded.function, attach = excluded.attach,
                     enabled = excluded.enabled, labels = excluded.labels, state = excluded.state,
                     pin = excluded.pin, boot_id = excluded.boot_id, problem = excluded.problem,
+                    link_ids = excluded.link_ids, target = excluded.target,
+                    when_gone = excluded.when_gone,
                     revision = excluded.revision
                 """,
             arguments: [
                 row.id, row.program, row.function, row.attach, row.enabled,
                 Labels.text(row.labels), row.state.rawValue, row.pin, row.bootID, row.problem,
-                Int64(row.createdAtNanoseconds), revision,
+                Int64(row.createdAtNanoseconds),
+                row.linkIDs.map(String.init).joined(separator: " "), row.target,
+                row.whenGone.rawValue,
+                revision,
             ])
     }
 

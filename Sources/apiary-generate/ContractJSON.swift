@@ -44,9 +44,10 @@ private func append(_ node: Node, to json: inout String) throws {
     }
 }
 
-/// The members in order, with what `<<` brings in its place.
+/// The members in order, with what `<<` brings in its place, unless it stands here too.
 private func members(of mapping: Node.Mapping) throws -> [(name: String, value: Node)] {
     var result: [(name: String, value: Node)] = []
+    let own = Set(mapping.keys.compactMap(\.scalar?.string))
     for (key, value) in mapping {
         guard let name = key.scalar?.string else {
             throw ContractError(description: "a member's name is not a string")
@@ -56,7 +57,7 @@ private func members(of mapping: Node.Mapping) throws -> [(name: String, value: 
             guard let merged = value.mapping else {
                 throw ContractError(description: "<< takes one mapping")
             }
-            added = try members(of: merged)
+            added = try members(of: merged).filter { !own.contains($0.name) }
         } else {
             added = [(name, value)]
         }

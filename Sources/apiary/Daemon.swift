@@ -7,6 +7,14 @@ internal import Linux
 internal import Loading
 internal import Logging
 internal import Problems
+internal import Registry
+
+/// Why the daemon does not start, for the person who starts it. The exit status is 1.
+struct StartRefusal: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
 
 /// Puts the rooms together, and takes them apart again when a signal says so.
 struct Daemon {
@@ -22,18 +30,17 @@ struct Daemon {
         let descriptors = ProcessLimits.raise()
         let manager = ServiceManager(environment: ProcessInfo.processInfo.environment)
         for name in configuration.unknownVariables { log.warning("\(name) is not a setting") }
-        let locks = try prepareDirectories()
+        var locks = try prepareDirectories()
         try prepareMounts()
-        let node = try Node(
-            NodeConfiguration(
-                stateDirectory: configuration.text("state_dir"),
-                journalDirectory: configuration.text("journal_dir"),
-                bpffsDirectory: configuration.text("bpffs"),
-                loader: configuration.makeLoader()), log: log)
+        locks.append(
+            try lock(configuration.text("bpffs"), FileLock.init(directory:)))
+        let node = try makeNode()
         let statistics = ServerStatistics()
         let service = Service(
             node: node, version: apiaryVersion, isUnprotected: configuration.flag("unprotected"),
-            ownUserID: ProcessLimits.userID, statistics: statistics, log: log)
+            ownUserID: ProcessLimits.userID,
+            manifestObjectsDirectory: configuration.optionalText("manifest_objects_dir"),
+            statistics: statistics, log: log)
         var limits = configuration.serverLimits
         // Half of the descriptors are for maps, links and rings.
         limits.connections = min(limits.connections, max(64, descriptors / 2))
@@ -73,13 +80,49 @@ struct Daemon {
             throw ValidationError("Cannot make the runtime or the state directory: \(error).")
         }
         return [
-            try lock(configuration.text("runtime_dir")), try lock(configuration.text("state_dir")),
+            try lock(configuration.text("runtime_dir")) { path throws(Errno) in
+                try FileLock(path + "/lock")
+            },
+            try lock(configuration.text("state_dir")) { path throws(Errno) in
+                try FileLock(path + "/lock")
+            },
         ]
     }
 
-    private func lock(_ directory: String) throws -> FileLock {
+    private func makeNode() throws -> Node {
+        do {
+            return try Node(
+                NodeConfiguration(
+                    stateDirectory: configuration.text("state_dir"),
+                    journalDirectory: configuration.text("journal_dir"),
+                    bpffsDirectory: configuration.text("bpffs"),
+                    loader: configuration.makeLoader()), log: log)
+        } catch let error as RegistryError {
+            let path = configuration.text("state_dir") + "/registry.sqlite"
+            let advice =
+                switch error.kind {
+                case .corrupt:
+                    "It is left as it is, and probes stay attached. Restore it from a backup, or "
+                        + "move it away to start with nothing registered."
+                case .newer: "It is left as it is."
+                case .full: "Make room on that disk: a start needs some."
+                case .readOnly: "The daemon must be able to write there."
+                case .io, .older, .busy, .other: "Nothing was changed."
+                }
+            throw StartRefusal("\(path) cannot be used: \(error.reason). \(advice)")
+        } catch let error as Errno {
+            let (state, journal) = (
+                configuration.text("state_dir"), configuration.text("journal_dir")
+            )
+            throw StartRefusal("\(state) or \(journal) cannot be used: \(error).")
+        }
+    }
+
+    private func lock(_ directory: String, _ take: (String) throws(Errno) -> FileLock) throws
+        -> FileLock
+    {
         do throws(Errno) {
-            return try FileLock(directory + "/lock")
+            return try take(directory)
         } catch {
             throw ValidationError(
                 error == .eagain
@@ -102,26 +145,14 @@ struct Daemon {
                 "tracefs is not mounted and cannot be: tracepoints will be refused: \(error)")
         }
         do {
-            let directory = configuration.text("bpffs")
-            if try !isInBPF(directory) {
-                let place = directory.hasPrefix("/sys/fs/bpf/") ? "/sys/fs/bpf" : directory
-                if place == directory { try FileSystem.makeDirectories(directory) }
-                try FileSystem.mount("bpf", at: place)
+            if let place = try BPFFileSystem.ensure(configuration.text("bpffs")) {
                 log.notice("mounted a bpffs on \(place)")
             }
-            try FileSystem.makeDirectories(directory, mode: 0o700)
         } catch {
             throw ValidationError(
                 "\(configuration.text("bpffs")) is in no bpffs and none can be mounted there: "
                     + "\(error)."
             )
         }
-    }
-
-    private func isInBPF(_ directory: String) throws(Errno) -> Bool {
-        var path = directory
-        while !FileSystem.exists(path) { path = FileSystem.parent(of: path) }
-        if case .bpf = try FileSystem.volume(path) { return true }
-        return false
     }
 }

@@ -66,6 +66,14 @@ enum Settings {
             "loader_memory_bytes", .integer(134_217_728...1_099_511_627_776), "2147483648",
             "Address space of the loader."),
 
+        // Declared state.
+        Setting(
+            "manifest_objects_dir", .path, "",
+            "Where manifests may take objects from by path; empty: nowhere."),
+        Setting(
+            "manifests_dir", .path, "",
+            "Manifests that are applied as their files change; empty: none."),
+
         // Who may.
         Setting(
             "listen", .list, "",

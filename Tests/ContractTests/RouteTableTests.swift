@@ -47,6 +47,9 @@ struct RouteTableTests {
             case .jsonLines(let bytes):
                 #expect(limit("application/json") == bytes, "\(route.operation)")
                 #expect(limit("application/x-ndjson") == bytes, "\(route.operation)")
+            case .manifest(let bytes, let yamlBytes):
+                #expect(limit("application/json") == bytes, "\(route.operation)")
+                #expect(limit("application/yaml") == yamlBytes, "\(route.operation)")
             case .object(let bytes, let jsonBytes):
                 #expect(limit("application/octet-stream") == bytes, "\(route.operation)")
                 #expect(limit("application/json") == jsonBytes, "\(route.operation)")

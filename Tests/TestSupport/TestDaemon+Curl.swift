@@ -98,7 +98,9 @@ struct CurlRequest {
         // Lines, and what is in a file (`@path`), are no document to compare.
         let isDocument =
             json?.hasPrefix("@") == false
-            && !headers.contains { $0.lowercased().hasSuffix("ndjson") }
+            && !headers.contains { header in
+                ["ndjson", "yaml"].contains { header.lowercased().hasSuffix($0) }
+            }
         self.json = isDocument ? json : nil
         var arguments = ["-sS", "-g", "--path-as-is", "--unix-socket", socket]
         switch (method, file) {

@@ -15,7 +15,7 @@ struct RoomTests {
         "Assets": ["Registry", "API", "apiary"],
         "Foundation": ["Registry", "apiary", "apiary-generate"],
         "FoundationEssentials": ["Registry", "apiary", "apiary-generate"],
-        "Yams": ["apiary", "apiary-generate"],
+        "Yams": ["YAML", "apiary", "apiary-generate"],
         "ArgumentParser": ["apiary"],
         "Testing": [],
     ]

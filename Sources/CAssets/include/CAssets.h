@@ -8,4 +8,6 @@ struct apiary_asset {
 };
 
 struct apiary_asset apiary_v0001_initial_sql(void);
+struct apiary_asset apiary_v0002_durability_sql(void);
+struct apiary_asset apiary_v0003_apply_sql(void);
 struct apiary_asset apiary_openapi_json(void);

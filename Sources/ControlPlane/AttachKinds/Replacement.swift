@@ -15,9 +15,8 @@ struct ReplacementKind: AttachKind {
     func targets(at site: AttachSite) throws(Problem) -> [AttachTarget] {
         guard let program = site.text("program") else { return [.tracing] }
         let name = site.text("function") ?? site.function.target ?? ""
-        let (programs, loaded) = site.node.state.withLock {
-            (Array($0.programs.keys), $0.programs[program]?.loaded)
-        }
+        let programs = site.node.state.withLock { Array($0.programs.keys) }
+        let loaded = site.node.loadedProgram(program)
         guard let loaded else {
             throw site.missing(
                 "There is no loaded program \(program).", "program",

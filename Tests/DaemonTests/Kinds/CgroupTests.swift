@@ -5,7 +5,7 @@ import Testing
 
 @Suite(.requiresRoot) struct CgroupTests {
     /// Where version 2 cgroups are mounted.
-    private static let mount: String? = {
+    static let mount: String? = {
         for line in (FileSystem.text("/proc/self/mounts") ?? "").split(separator: "\n") {
             let fields = line.split(separator: " ")
             if fields.count > 2, fields[2] == "cgroup2" { return String(fields[1]) }

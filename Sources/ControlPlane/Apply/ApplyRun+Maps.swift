@@ -1,0 +1,355 @@
+internal import BPF
+internal import JSON
+internal import Linux
+internal import Loading
+internal import Problems
+internal import Registry
+
+extension ApplyRun {
+    /// One entry that is to be written, or with no value deleted.
+    private struct Write {
+        var key: JSONValue
+        var entry: JSONObject?
+        var place: JSONPointer
+    }
+
+    /// Writes the declared entries that are not there already.
+    func fill(_ contents: Manifest.Contents) throws(Problem) {
+        let program = try loaded(contents.program)
+        guard let map = program.maps[contents.map] else {
+            let near = NearMatches.find(contents.map, among: Array(program.maps.keys))
+            throw Problem(
+                .notFound, "Program \(contents.program) has no map \(contents.map).",
+                pointer: "/map",
+                hint: near.isEmpty ? nil : "It has " + near.joined(separator: ", ") + ".")
+        }
+        try map.require(.write)
+        let bytes = try node.bytes(map, EntryStyle())
+        defer { bytes.objects?.release() }
+        let known = declared(contents.program, contents.map)
+        var writes: [Write] = []
+        var differences: [Difference] = []
+        var keys: Set<String> = []
+        for (index, entry) in contents.entries.enumerated() {
+            let place = JSONPointer.root.appending("entries").appending(index)
+            let key = try self.key(of: entry, bytes, place)
+            let text = Self.text(key, bytes)
+            guard keys.insert(text).inserted else {
+                throw Problem(
+                    .invalidMember,
+                    "The key \(text) stands twice in the entries of \(contents.name).",
+                    pointer: place.appending("key").description)
+            }
+            try checkOwner(
+                known[text]?.owner, "entry \(text) of map \(contents.name)", place.appending("key"))
+            declare(entry, text, contents, known[text])
+            let before = try present(key, map, bytes, known[text])
+            let value = try bytes.value(entry, at: place)
+            if try isSame(before, entry, value, key, bytes) { continue }
+            writes.append(Write(key: entry["key"] ?? .null, entry: entry, place: place))
+            differences.append(
+                Difference(
+                    .root.appending("entries").appending(text), shown(key, before, bytes),
+                    entry["value"] ?? entry["values"]))
+        }
+        if contents.isExact {
+            try others(than: keys, map, bytes, &writes, &differences)
+        }
+        try write(writes, map, contents)
+        note(change(contents, differences))
+    }
+
+    private func change(_ contents: Manifest.Contents, _ differences: [Difference])
+        -> PlannedChange
+    {
+        if differences.isEmpty {
+            return PlannedChange(
+                .none, .map, contents.name, "All \(contents.entries.count) entries are as declared."
+            )
+        }
+        let isNew = staged[contents.program] != nil
+        return PlannedChange(
+            isNew ? .create : .replace, .map, contents.name,
+            isNew
+                ? "Program \(contents.program) is loaded anew: its maps are filled."
+                : "\(differences.count) entries are not as declared.", differences)
+    }
+
+    private func declared(_ program: String, _ map: String) -> [String: DeclaredEntryRow] {
+        let rows = declared.filter { $0.program == program && $0.map == map }
+        return Dictionary(rows.map { ($0.key, $0) }, uniquingKeysWith: { one, _ in one })
+    }
+
+    private func declare(
+        _ entry: JSONObject, _ key: String, _ contents: Manifest.Contents,
+        _ known: DeclaredEntryRow?
+    ) {
+        let row = DeclaredEntryRow(
+            program: contents.program, map: contents.map, key: key,
+            document: String(decoding: JSONValue.object(entry).serialized(), as: UTF8.self),
+            owner: manifest.owner)
+        if row != known { entryRows.append(row) }
+    }
+
+    private func key(of entry: JSONObject, _ bytes: MapBytes, _ place: JSONPointer)
+        throws(Problem) -> EntryKey
+    {
+        for member in entry where !["key", "value", "values"].contains(member.name) {
+            throw Problem(
+                .unknownMember,
+                "An entry has \"key\" and \"value\" or \"values\", not \"\(member.name)\".",
+                pointer: place.appending(member.name).description)
+        }
+        guard let key = entry["key"] else {
+            throw Problem(
+                .invalidMember, "An entry is {\"key\":…,\"value\":…}.",
+                pointer: place.appending("key").description)
+        }
+        return try bytes.key(key, at: place.appending("key"))
+    }
+
+    /// The key's JSON text, as answers show it.
+    private static func text(_ key: EntryKey, _ bytes: MapBytes) -> String {
+        if let shown = key.shown { return String(decoding: shown.serialized(), as: UTF8.self) }
+        var json = JSONWriter(capacity: 64)
+        bytes.writeKey(key.bytes.span, to: &json)
+        return String(decoding: json.bytes(), as: UTF8.self)
+    }
+
+    /// The value now; of what the kernel does not show the declared one is taken for it.
+    private func present(
+        _ key: EntryKey, _ map: LoadedMap, _ bytes: MapBytes, _ known: DeclaredEntryRow?
+    ) throws(Problem) -> [UInt8]? {
+        try map.present(key)
+    }
+
+    private func isSame(
+        _ before: [UInt8]?, _ entry: JSONObject, _ value: [UInt8], _ key: EntryKey,
+        _ bytes: MapBytes
+    ) throws(Problem) -> Bool {
+        guard let before else { return false }
+        // Values of objects are descriptors on the way in and ids on the way out.
+        guard let objects = bytes.objects, objects.hasObjectValues else { return before == value }
+        guard objects.isReadable else {
+            let text = Self.text(key, bytes)
+            return declared.contains { row in
+                row.program == bytes.map.program && row.map == bytes.map.name && row.key == text
+                    && row.document
+                        == String(decoding: JSONValue.object(entry).serialized(), as: UTF8.self)
+            }
+        }
+        return shown(key, before, bytes) == entry["value"]
+    }
+
+    /// A value as answers show it.
+    private func shown(_ key: EntryKey, _ value: [UInt8]?, _ bytes: MapBytes) -> JSONValue? {
+        guard let value else { return nil }
+        var json = JSONWriter(capacity: 256)
+        bytes.write(key: key, value: value, to: &json)
+        let document: JSONValue
+        let text = json.bytes()
+        // What the writer wrote is JSON.
+        do { document = try JSONValue.parse(text.span) } catch { document = .null }
+        return document["value"] ?? document["values"]
+    }
+
+    /// Of a map that is to have the declared entries and no others: the others.
+    private func others(
+        than keys: Set<String>, _ map: LoadedMap, _ bytes: MapBytes, _ writes: inout [Write],
+        _ differences: inout [Difference]
+    ) throws(Problem) {
+        try map.require(.iterate)
+        try map.require(.delete)
+        var walk = EntryWalk(map.map)
+        do throws(BPFError) {
+            while try walk.fetch() {
+                for index in 0..<walk.count {
+                    let key = EntryKey(bytes: Array(walk.keys[walk.keyRange(index)]))
+                    let text = Self.text(key, bytes)
+                    if keys.contains(text) { continue }
+                    let value = Array(walk.values[walk.valueRange(index)])
+                    writes.append(
+                        Write(
+                            key: .string("hex:" + Hex.encode(key.bytes.span)), entry: nil,
+                            place: .root))
+                    differences.append(
+                        Difference(
+                            .root.appending("entries").appending(text), shown(key, value, bytes),
+                            nil))
+                }
+                guard writes.count <= Manifest.entryLimit else { break }
+            }
+        } catch {
+            throw map.refused(error, while: "read the entries")
+        }
+        guard writes.count <= Manifest.entryLimit else {
+            throw Problem(
+                .invalidMember,
+                "Map \(map.path) has more than \(Manifest.entryLimit) entries that are not "
+                    + "declared: clear it first, or leave out \"exact\".", pointer: "/exact")
+        }
+    }
+
+    // MARK: Writing
+
+    private func write(_ writes: [Write], _ map: LoadedMap, _ contents: Manifest.Contents)
+        throws(Problem)
+    {
+        guard !isDryRun, !writes.isEmpty else { return }
+        let bytes = try node.bytes(map, EntryStyle())
+        defer { bytes.objects?.release() }
+        // The maps of a new load go with it, if it does not come to that.
+        if staged[contents.program] == nil { try noteUndo(writes, map, bytes) }
+        for write in writes {
+            let key = try bytes.key(write.key, at: write.place.appending("key"))
+            if let entry = write.entry {
+                let value = try bytes.value(entry, at: write.place)
+                do throws(Problem) { try map.write(key, value, .any) } catch {
+                    var problem = error
+                    problem.pointer = write.place.description
+                    throw problem
+                }
+            } else {
+                try map.remove(key)
+            }
+            bytes.objects?.release()
+            fault(.afterEntry)
+        }
+    }
+
+    private func noteUndo(_ writes: [Write], _ map: LoadedMap, _ bytes: MapBytes) throws(Problem) {
+        guard let record = node.state.withLock({ $0.programs[map.program] }) else { return }
+        let isObject = bytes.objects?.hasObjectValues == true
+        let style = EntryStyle(encoding: isObject ? .typed : .hex)
+        let exact = try node.bytes(map, style)
+        var rows: [EntryUndoRow] = []
+        for write in writes {
+            let key = try bytes.key(write.key, at: write.place.appending("key"))
+            let before = try map.present(key)
+            var json = JSONWriter(capacity: 256)
+            if let before {
+                exact.write(key: key, value: before, to: &json)
+            } else {
+                exact.write(
+                    key: key, value: [UInt8](repeating: 0, count: map.map.lookupBytes), to: &json)
+            }
+            rows.append(
+                EntryUndoRow(
+                    program: map.program, loadID: record.row.loadID, map: map.name,
+                    document: String(decoding: json.bytes(), as: UTF8.self),
+                    wasAbsent: before == nil))
+            bytes.objects?.release()
+        }
+        do { try node.registry.noteUndo(rows) } catch {
+            throw Problem(error, while: "note how to take the entries back")
+        }
+        undoRows += rows
+    }
+
+    // MARK: Entries that are not declared any more
+
+    func pruneEntries() throws(Problem) {
+        guard manifest.prunes else { return }
+        let going = Set(prunedPrograms.map(\.row.name))
+        var wanted: Set<String> = []
+        for contents in manifest.maps {
+            guard let map = try loaded(contents.program).maps[contents.map] else { continue }
+            let bytes = try node.bytes(map, EntryStyle())
+            for (index, entry) in contents.entries.enumerated() {
+                let place = JSONPointer.root.appending("entries").appending(index)
+                let key = try key(of: entry, bytes, place)
+                wanted.insert(contents.name + " " + Self.text(key, bytes))
+                bytes.objects?.release()
+            }
+        }
+        let stale = declared.filter { row in
+            row.owner == manifest.owner && !going.contains(row.program)
+                && !wanted.contains(row.program + "/" + row.map + " " + row.key)
+        }
+        for (name, rows) in Dictionary(grouping: stale, by: { $0.program + "/" + $0.map })
+            .sorted(by: { $0.key < $1.key })
+        {
+            try step("maps/\(name)", at: nil) { () throws(Problem) in try prune(rows, name) }
+        }
+    }
+
+    private func prune(_ rows: [DeclaredEntryRow], _ name: String) throws(Problem) {
+        prunedEntries += rows
+        guard let first = rows.first, staged[first.program] == nil,
+            let map = node.state.withLock({ $0.programs[first.program]?.loaded })?.maps[first.map]
+        else { return }
+        let bytes = try node.bytes(map, EntryStyle())
+        defer { bytes.objects?.release() }
+        var writes: [Write] = []
+        var differences: [Difference] = []
+        for row in rows {
+            let document: JSONValue
+            // Written by this daemon.
+            do { document = try JSONValue.parse(row.document) } catch { continue }
+            guard let given = document["key"] else { continue }
+            let key = try bytes.key(given, at: .root)
+            let before = try map.present(key)
+            bytes.objects?.release()
+            if before == nil && map.canRead { continue }
+            writes.append(Write(key: given, entry: nil, place: .root))
+            differences.append(
+                Difference(
+                    .root.appending("entries").appending(row.key), shown(key, before, bytes), nil))
+        }
+        try write(
+            writes, map,
+            Manifest.Contents(program: first.program, map: first.map, entries: [], isExact: false))
+        note(
+            PlannedChange(
+                .delete, .map, name,
+                "\(rows.count) of its entries are not declared any more"
+                    + (map.map.info.type.isArray ? ": entries of arrays are set to zero." : "."),
+                differences))
+    }
+}
+
+extension LoadedMap {
+    /// Deletes an entry; one of an array is set to zero.
+    func remove(_ key: EntryKey) throws(Problem) {
+        do throws(BPFError) {
+            if map.info.type.isArray {
+                try map.update(
+                    key.bytes.span, [UInt8](repeating: 0, count: map.lookupBytes).span, .any)
+            } else {
+                _ = try map.delete(key.bytes.span)
+            }
+        } catch {
+            throw refused(error, while: "delete an entry")
+        }
+    }
+}
+
+extension Node {
+    /// Puts entries back as they were before an apply that did not come to its end.
+    func undoEntries(_ rows: [EntryUndoRow]) {
+        for row in rows {
+            let record = state.withLock { $0.programs[row.program] }
+            guard let record, record.row.loadID == row.loadID,
+                let map = record.loaded?.maps[row.map]
+            else { continue }
+            do {
+                let document = try JSONValue.parse(row.document).object ?? JSONObject()
+                let bytes = try bytes(map, EntryStyle())
+                defer { bytes.objects?.release() }
+                let key = try bytes.key(document["key"] ?? .null, at: .root)
+                if row.wasAbsent {
+                    try map.remove(key)
+                } else {
+                    try map.write(key, try bytes.value(document, at: .root), .any)
+                }
+            } catch {
+                log.error(
+                    "an entry is not put back",
+                    metadata: ["map": "\(row.program)/\(row.map)", "why": "\(error)"])
+            }
+        }
+        do { try registry.forgetUndo() } catch {
+            log.error("what was undone stays noted", metadata: ["why": "\(error.reason)"])
+        }
+    }
+}

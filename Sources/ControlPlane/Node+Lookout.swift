@@ -1,0 +1,157 @@
+internal import BPF
+internal import Linux
+internal import Problems
+internal import Registry
+
+/// What the lookout remembers from one look to the next.
+struct LookoutMemory: Sendable {
+    /// The inodes of pins that were found to be ours: the same inode is the same object.
+    var inodes: [String: UInt64] = [:]
+    /// When a probe that waits is tried again, and how long it has to wait the next time.
+    var retries: [String: (at: UInt64, pause: UInt64)] = [:]
+}
+
+extension Node {
+    /// Starts to look after what is attached; at the end of the reconciliation.
+    func startLookout() {
+        do {
+            let made = try Lookout { [weak self] reason in self?.look(reason) ?? false }
+            lookout.withLock { $0 = made }
+        } catch {
+            log.error(
+                "what others do to pins and links is not seen", metadata: ["errno": "\(error)"])
+        }
+    }
+
+    /// Looks once at everything.
+    /// - Returns: whether there is something that has to be looked at every so often.
+    func look(_ reason: Lookout.Reason) -> Bool {
+        let records = state.withLock { $0 }
+        if reason == .event {
+            ensureDirectory()
+            watchDirectories(records)
+            for record in records.programs.values.sorted(by: { $0.row.name < $1.row.name }) {
+                guard let loaded = record.loaded, !isWhole(loaded) else { continue }
+                underLock(record.row.name) { restorePins(ofProgram: record.row.name) }
+            }
+        }
+        var isRepeated = false
+        for record in records.probes.values.sorted(by: { $0.row.id < $1.row.id }) {
+            guard record.row.enabled, let program = records.programs[record.row.program],
+                let loaded = program.loaded
+            else { continue }
+            let id = record.row.id
+            if let attachment = record.attachment {
+                if record.attach.kind.isLookedAfter { isRepeated = true }
+                if reason == .event || record.attach.kind.isLookedAfter,
+                    trouble(of: record, attachment, loaded) != nil
+                {
+                    underLock(record.row.program) { mend(id) }
+                }
+            } else if record.row.whenGone == .wait {
+                isRepeated = true
+                if isDue(id), PlaceOnHost(record.attach, self).isThere {
+                    underLock(record.row.program) { comeBack(id) }
+                }
+            }
+        }
+        return isRepeated
+    }
+
+    /// A change that is at work with the program makes things look as if they were amiss: then the
+    /// next look, which its end brings about, is early enough.
+    private func underLock(_ program: String, _ body: () -> Void) {
+        _ = locks.tryWithLock([program], body)
+    }
+
+    private func isDue(_ id: String) -> Bool {
+        let now = Clock.monotonicNanoseconds()
+        return lookoutMemory.withLock { ($0.retries[id]?.at ?? 0) <= now }
+    }
+
+    /// Without watches a pin that is taken away is seen at the next change.
+    private func watchDirectories(_ records: State) {
+        guard let lookout = lookout.withLock({ $0 }) else { return }
+        var paths = [configuration.bpffsDirectory]
+        paths += records.programs.values.compactMap(\.loaded?.directory)
+        for path in paths {
+            // One that is away is made again, and then watched.
+            try? lookout.watch(path)
+        }
+    }
+
+    /// A bpffs that was unmounted or wiped is there again.
+    private func ensureDirectory() {
+        let directory = configuration.bpffsDirectory
+        do throws(Errno) {
+            if let place = try BPFFileSystem.ensure(directory) {
+                log.warning(
+                    "the bpffs was gone, and is mounted again", metadata: ["at": "\(place)"])
+            }
+        } catch {
+            log.error(
+                "there is no bpffs for our pins",
+                metadata: ["directory": "\(directory)", "errno": "\(error)"])
+        }
+    }
+
+    private func isWhole(_ loaded: LoadedProgram) -> Bool {
+        PinnedIDs(loaded).ids.allSatisfy { isOurs($0.key, loaded.directory, id: $0.value) }
+    }
+
+    /// Whether the object that was pinned there is still.
+    private func isOurs(_ name: String, _ directory: String, id: UInt32) -> Bool {
+        let path = directory + "/" + name
+        // What is not there has no inode.
+        guard let inode = (try? FileSystem.identity(path))?.inode else { return false }
+        if lookoutMemory.withLock({ $0.inodes[path] }) == inode { return true }
+        guard PinnedIDs.id(ofPin: name, at: path) == id else { return false }
+        lookoutMemory.withLock { $0.inodes[path] = inode }
+        return true
+    }
+
+    /// Pins again what was unpinned. Where somebody has pinned something else at our path, all goes
+    /// to a directory of another name, and his thing stays.
+    private func restorePins(ofProgram name: String) {
+        guard let record = state.withLock({ $0.programs[name] }), let loaded = record.loaded,
+            !isWhole(loaded)
+        else { return }
+        let pins = PinnedIDs(loaded)
+        let isForeign = pins.ids.contains { pin, id in
+            let path = loaded.directory + "/" + pin
+            return FileSystem.exists(path) && PinnedIDs.id(ofPin: pin, at: path) != id
+        }
+        do {
+            if isForeign {
+                try move(record, loaded)
+            } else {
+                try FileSystem.makeDirectory(loaded.directory)
+                try loaded.pin(in: loaded.directory)
+            }
+            log.warning(
+                isForeign
+                    ? "somebody else's thing is pinned where a program's was: pinned elsewhere"
+                    : "the pins of a program were gone: pinned again",
+                metadata: ["program": "\(name)"])
+        } catch {
+            log.error(
+                "the pins of a program are gone",
+                metadata: ["program": "\(name)", "why": "\(error)"])
+        }
+    }
+
+    private func move(_ record: ProgramRecord, _ loaded: LoadedProgram) throws {
+        var record = record
+        let old = record.row.loadID
+        record.row.loadID = Names.makeLoadID()
+        let directory = pinPath(record.row.loadID)
+        try intend([record.row.loadID], .load, subject: record.row.name)
+        try FileSystem.makeDirectory(directory)
+        try loaded.pin(in: directory)
+        record.loaded = try LoadedProgram(
+            name: record.row.name, directory: directory, report: loaded.report)
+        let origin = ChangeOrigin(requestID: "-", actor: "apiary", action: "pins_moved")
+        try commitLoad(&record, [], retiring: [], origin)
+        removeLoad(old, known: PinnedIDs(loaded))
+    }
+}
