@@ -27,7 +27,7 @@ struct ListenerAddress {
         let descriptor = FileDescriptor(owning: raw)
         let result = unsafe address.withUnsafeBytes { bytes in
             // SAFETY: the bytes are a socket address of that family, borrowed for this call.
-            bytes.baseAddress.map { base in
+            unsafe bytes.baseAddress.map { base in
                 unsafe connect(
                     descriptor.raw, base.assumingMemoryBound(to: sockaddr.self),
                     socklen_t(bytes.count))
@@ -56,7 +56,7 @@ extension ListeningSocket {
         let raw = descriptor.raw
         let result = unsafe bytes.withUnsafeMutableBytes { buffer in
             // SAFETY: the buffer is as large as any address, and is ours for this call.
-            buffer.baseAddress.map { base in
+            unsafe buffer.baseAddress.map { base in
                 unsafe getsockname(raw, base.assumingMemoryBound(to: sockaddr.self), &length)
             } ?? -1
         }
