@@ -16,7 +16,7 @@ public struct ProcessUsage: Sendable {
     /// Looks at `/proc/self`: 50 µs and 0.3 µs for each open descriptor. What cannot be read is 0.
     public static func now() -> ProcessUsage {
         var usage = ProcessUsage()
-        // Resource usage has microseconds; `stat` has only ticks. 0: RUSAGE_SELF, another type here.
+        // It has microseconds where `stat` has ticks. 0: RUSAGE_SELF, of another type here.
         var resources = rusage()
         if unsafe getrusage(0, &resources) == 0 {
             for time in [resources.ru_utime, resources.ru_stime] {

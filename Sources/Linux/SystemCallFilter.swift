@@ -5,8 +5,8 @@ internal import Glibc
 /// which can never be taken off again (seccomp(2)).
 public enum SystemCallFilter {
     /// Commands of bpf(2), by their numbers in linux/bpf.h: what libbpf uses to find out what the
-    /// kernel can do, to load and to pin. `BPF_LINK_CREATE` and `BPF_RAW_TRACEPOINT_OPEN` are two of
-    /// its questions, asked with descriptors that fit nothing.
+    /// kernel can do, to load and to pin. `BPF_LINK_CREATE` and `BPF_RAW_TRACEPOINT_OPEN` are two
+    /// of its questions, asked with descriptors that fit nothing.
     private static let commands: [UInt32] = [
         0,  // BPF_MAP_CREATE
         1, 2, 3, 4,  // BPF_MAP_LOOKUP_ELEM, UPDATE, DELETE, GET_NEXT_KEY

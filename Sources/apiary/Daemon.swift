@@ -28,7 +28,7 @@ struct Daemon {
     func run() throws {
         Signal.takeOver()
         let descriptors = ProcessLimits.raise()
-        let manager = ServiceManager(environment: ProcessInfo.processInfo.environment)
+        let supervisor = Supervisor(environment: ProcessInfo.processInfo.environment)
         for name in configuration.unknownVariables { log.warning("\(name) is not a setting") }
         var locks = try prepareDirectories()
         try prepareMounts()
@@ -45,7 +45,7 @@ struct Daemon {
         // Half of the descriptors are for maps, links and rings.
         limits.connections = min(limits.connections, max(64, descriptors / 2))
         let server = try Server(
-            localListeners(manager) + configuration.listeners,
+            localListeners(supervisor) + configuration.listeners,
             limits: limits, application: service, statistics: statistics,
             log: { [log] in log.warning("\($0)") })
         log.notice(
@@ -56,18 +56,18 @@ struct Daemon {
             throw ExitCode(1)
         }
         log.notice("ready")
-        manager.notify("READY=1\nSTATUS=Serving \(configuration.text("socket"))")
-        wait(server, node, manager)
-        manager.notify("STOPPING=1")
+        supervisor.notify("READY=1\nSTATUS=Serving \(configuration.text("socket"))")
+        wait(server, node, supervisor)
+        supervisor.notify("STOPPING=1")
         node.stop()
         server.stop(deadlineMilliseconds: 4000)
         log.notice("stopped; probes stay attached")
         _ = locks
     }
 
-    /// The sockets that the service manager made, else our own.
-    private func localListeners(_ manager: ServiceManager) -> [Listener] {
-        guard manager.sockets.isEmpty else { return manager.sockets.map { .inherited($0) } }
+    /// The sockets that the service supervisor made, else our own.
+    private func localListeners(_ supervisor: Supervisor) -> [Listener] {
+        guard supervisor.sockets.isEmpty else { return supervisor.sockets.map { .inherited($0) } }
         return [.unix(path: configuration.text("socket"), mode: 0o660)]
     }
 

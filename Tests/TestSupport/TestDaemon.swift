@@ -14,6 +14,8 @@ public final class TestDaemon {
     /// Further arguments to `apiary serve`, from the next start on.
     public var arguments: [String]
     public var environment: [String: String]
+    /// What starts the daemon, with its arguments: `/usr/bin/nsenter --net=…`. Empty: nothing.
+    public var launcher: [String] = []
     private var process: Process?
     private var mountedBPFFS = false
     var requestCount = 0
@@ -84,9 +86,10 @@ public final class TestDaemon {
         }
         let output = try appending(to: directory + "/daemon.log")
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: executable)
+        process.executableURL = URL(fileURLWithPath: launcher.first ?? executable)
         process.arguments =
-            [
+            (launcher.isEmpty ? [] : launcher.dropFirst() + [executable])
+            + [
                 "serve", "--runtime-dir", runtimeDirectory, "--state-dir", stateDirectory,
                 "--bpffs", bpffs, "--socket", socket,
             ] + arguments

@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// The service manager that started this process, if one did: sd_notify(3), sd_listen_fds(3) and
+/// The service supervisor that started this process, if one did: sd_notify(3), sd_listen_fds(3) and
 /// sd_watchdog_enabled(3), which are an environment and a datagram, without libsystemd.
-public struct ServiceManager: Sendable {
+public struct Supervisor: Sendable {
     private let address: String?
     /// How often it wants to hear `WATCHDOG=1`, at the latest; `nil`: never.
     public let watchdogNanoseconds: UInt64?
