@@ -50,6 +50,7 @@ let package = Package(
         room("Assets", ["CAssets"]),
         room("Linux", ["CLinux"]),
         room("JSON"),
+        room("Cryptography", ["CGnuTLS"]),
         room("YAML", ["JSON", "Linux", yams]),
         room("Problems"),
         room("BTF", ["JSON"]),
@@ -57,23 +58,25 @@ let package = Package(
         room("Loading", ["Linux", "JSON"]),
         room("ObjectLoader", ["CLibbpf", "BPF", "BTF", "Loading", "Linux", "JSON"]),
         room("Events", ["BPF", "BTF", "JSON", "Linux"]),
-        room("Registry", [grdb, "Assets", "JSON", "Linux"]),
+        room("Registry", [grdb, "Assets", "Cryptography", "JSON", "Linux"]),
         room(
             "ControlPlane",
-            ["Registry", "Events", "Loading", "BPF", "BTF", "Problems", "JSON", "Linux", log]),
-        room("HTTP", ["CMicrohttpd", "CGnuTLS", "CZlib", "Linux"]),
+            [
+                "Registry", "Events", "Loading", "BPF", "BTF", "Cryptography", "Problems", "JSON",
+                "Linux", log,
+            ]),
+        room("HTTP", ["CMicrohttpd", "CGnuTLS", "CZlib", "Cryptography", "Linux"]),
         room(
             "API",
             [
-                "HTTP", "ControlPlane", "Events", "Problems", "JSON", "YAML", "Linux", "Assets",
-                log,
+                "HTTP", "ControlPlane", "Events", "Cryptography", "Problems", "JSON", "YAML",
+                "Linux", "Assets", log,
             ]),
         .executableTarget(
             name: "apiary",
             dependencies: [
-                "API", "HTTP", "ControlPlane", "Registry", "Loading", "Linux", "Problems",
-                arguments, log,
-                yams,
+                "API", "HTTP", "ControlPlane", "Registry", "Loading", "Problems", "JSON", "Linux",
+                arguments, log, yams,
             ],
             swiftSettings: ours),
         .executableTarget(

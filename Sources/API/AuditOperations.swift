@@ -14,7 +14,7 @@ internal import Problems
     }
     let filter = AuditFilter(
         actor: try call.parameter("actor"), action: try call.parameter("action"),
-        subject: try call.parameter("subject"))
+        subject: try call.parameter("subject"), outcome: try call.parameter("outcome"))
     let rows = try service.node.auditLog(before: before, limit: limit + 1, filter)
     let next = rows.count > limit ? String(rows[limit - 1].sequence) : nil
     return .json(
@@ -31,5 +31,17 @@ private func document(of row: AuditRow) -> JSONValue {
         "action": .string(row.action), "subject": .string(row.subject),
         "outcome": .string(row.outcome),
         "revision": row.revision.map { .string(String($0)) } ?? .null,
+        "peer": .string(row.peer), "digest": JSONValue(row.digest), "hash": .string(row.hash),
     ]
+}
+
+@Sendable func getAuditChain(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    let chain = try service.node.verifyAudit()
+    return .json(
+        [
+            "intact": .bool(chain.brokenAt == nil), "rows": JSONValue(chain.rows),
+            "first_sequence": number(chain.firstSequence),
+            "last_sequence": number(chain.lastSequence), "head": .string(chain.head),
+            "broken_at": number(chain.brokenAt),
+        ], int64: try call.int64)
 }

@@ -12,16 +12,13 @@ struct Call: Sendable {
     let head: RequestHead
     let variables: [String]
     let body: Request.Body
-    let role: Role
+    let caller: Caller
 
     /// Who asks, for the audit log.
     var origin: ChangeOrigin {
-        let actor =
-            switch head.peer {
-            case .unix(let peer): "unix:uid=\(peer.userID),pid=\(peer.processID)"
-            case .tcp(let address): "tcp:\(address)"
-            }
-        return ChangeOrigin(requestID: head.requestID, actor: actor, action: route.operation)
+        ChangeOrigin(
+            requestID: head.requestID, actor: caller.actor, action: route.operation,
+            peer: head.peer.text)
     }
 
     // MARK: Query

@@ -28,6 +28,12 @@ internal import Problems
     case "oldest": query.since = .oldest
     case let cursor?: query.since = .cursor(cursor)
     }
+    if let program = query.program { try service.checkScope(program, call) }
+    if !call.caller.scope.isAll {
+        query.admits = { [node = service.node, scope = call.caller.scope] program in
+            node.contains(scope, program: program)
+        }
+    }
     try checkExists(query, service)
     if call.head.method == .head { return Answer(headers: [(name: "Content-Type", value: type)]) }
     do {
@@ -90,7 +96,7 @@ private func streamFormat(_ call: Call) throws(Problem) -> (StreamFormat, String
 }
 
 /// A subscription as the answer of a request.
-private final class EventAnswer: ResponseStream {
+private final class EventAnswer: EndableStream {
     private let subscription: Subscription
 
     init(_ subscription: Subscription) {
@@ -108,12 +114,15 @@ private final class EventAnswer: ResponseStream {
     }
 
     func closed() { subscription.close() }
+
+    func endRevoked() { subscription.end(.tokenRevoked) }
 }
 
 @Sendable func getLedger(_ service: Service, _ call: Call) throws(Problem) -> Answer {
     let program = try call.parameter("program")
     let streams = service.node.events.ledger().filter {
         (program ?? $0.key.program) == $0.key.program
+            && call.sees($0.key.program, service.node)
     }
     if let program, streams.isEmpty { _ = try service.node.program(program) }
     return .json(

@@ -5,7 +5,10 @@ internal import Problems
 
 @Sendable func listMaps(_ service: Service, _ call: Call) throws(Problem) -> Answer {
     let program = try call.parameter("program")
-    return try page(service.node.maps().filter { (program ?? $0.program) == $0.program }, call)
+    let maps = service.node.maps().filter { map in
+        (program ?? map.program) == map.program && call.sees(map.program, service.node)
+    }
+    return try page(maps, call)
 }
 
 @Sendable func listProgramMaps(_ service: Service, _ call: Call) throws(Problem) -> Answer {

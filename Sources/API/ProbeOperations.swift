@@ -10,7 +10,8 @@ internal import Problems
     let kind = try call.filter("kind", among: AttachKinds.names)
     let state = try call.filter("state", among: ["attached", "disabled", "failed"])
     let probes = service.node.probes().filter { probe in
-        matches(probe.row.labels, labels) && (program ?? probe.row.program) == probe.row.program
+        call.sees(probe.row.program, service.node) && matches(probe.row.labels, labels)
+            && (program ?? probe.row.program) == probe.row.program
             && (function ?? probe.row.function) == probe.row.function
             && (kind ?? probe.attach.kindName) == probe.attach.kindName
             && (state ?? probe.state.rawValue) == probe.state.rawValue
@@ -60,7 +61,12 @@ func probeChange(
 private func change(_ change: ProbeChange, _ service: Service, _ call: Call) throws(Problem)
     -> Answer
 {
-    try answer(try service.node.putProbe(change, call.origin), call)
+    try service.checkScope(change.program, call)
+    if let target = change.attach["program"]?.string { try service.checkScope(target, call) }
+    if let map = change.attach["map"]?.string, map.contains("/") {
+        try service.checkScope(String(map.prefix { $0 != "/" }), call)
+    }
+    return try answer(try service.node.putProbe(change, call.origin), call)
 }
 
 private func answer(_ outcome: ProbeOutcome, _ call: Call) throws(Problem) -> Answer {
@@ -117,6 +123,7 @@ private func answer(_ outcome: ProbeOutcome, _ call: Call) throws(Problem) -> An
             .invalidParameter,
             "program is missing: DELETE /v1/probes?program=NAME detaches its probes.")
     }
+    try service.checkScope(program, call)
     do { _ = try service.node.program(program) } catch {
         if try call.flag("missing_ok") { return .noContent }
         throw error

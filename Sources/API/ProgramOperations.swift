@@ -9,7 +9,8 @@ internal import Problems
     let state = try call.filter("state", among: ["loaded", "failed", "deleting"])
     let digest = try call.parameter("digest")
     let programs = service.node.programs().filter { program in
-        matches(program.row.labels, labels) && (state ?? program.stateName) == program.stateName
+        call.sees(program.row.name, service.node) && matches(program.row.labels, labels)
+            && (state ?? program.stateName) == program.stateName
             && (digest ?? program.row.digest) == program.row.digest
     }
     return try .page(of: programs, by: \.row.name, call) { program throws(Problem) in
@@ -25,10 +26,16 @@ internal import Problems
 @Sendable func putProgram(_ service: Service, _ call: Call) throws(Problem) -> Answer {
     let (object, options) = try ProgramRequest.read(call, service.node)
     let isDryRun = try call.isDryRun
+    try service.checkScope(call.variables[0], labels: options.labels, call)
+    for target in options.targets.values where target.contains("/") {
+        try service.checkScope(String(target.prefix { $0 != "/" }), call)
+    }
+    var origin = call.origin
+    origin.digest = object.digest
     let outcome = try service.node.putProgram(
         ProgramChange(
             name: call.variables[0], object: object, options: options,
-            conditions: try call.conditions, isDryRun: isDryRun), call.origin)
+            conditions: try call.conditions, isDryRun: isDryRun), origin)
     var document = try document(of: outcome.program, withLogs: options.verifierLog == .full)
     if !outcome.replaced.isEmpty {
         document["probes"] = .array(
@@ -50,6 +57,10 @@ internal import Problems
     guard let patch = try fields.object("labels") else { throw fields.missing("labels") }
     let changes = try Fields.labels(patch, at: .root.appending("labels"))
     let name = call.variables[0]
+    if !call.caller.scope.isAll {
+        let labels = try service.node.program(name).row.labels.applying(changes)
+        try service.checkScope(name, labels: labels, call)
+    }
     let (program, changed) = try service.node.setLabels(
         ofProgram: name, try call.conditions, isDryRun: try call.isDryRun, call.origin
     ) { labels in labels.applying(changes) }

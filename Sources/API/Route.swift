@@ -2,23 +2,6 @@ internal import ControlPlane
 internal import HTTP
 internal import Problems
 
-/// Who may call an operation; each role may do what those before it may.
-public enum Role: String, Sendable, CaseIterable, Comparable {
-    case none, metrics, read, operate, admin
-
-    public static func < (one: Role, other: Role) -> Bool { one.rank < other.rank }
-
-    private var rank: Int {
-        switch self {
-        case .none: 0
-        case .metrics: 1
-        case .read: 2
-        case .operate: 3
-        case .admin: 4
-        }
-    }
-}
-
 /// One operation: a row of the table in `Routes.swift`.
 struct Route: Sendable {
     /// What a request may carry.
@@ -43,6 +26,7 @@ struct Route: Sendable {
     /// As in the contract.
     let operation: String
     let role: Role
+    let reach: Reach
     let body: Body
     let place: Admission.Plan.Place
     /// The query parameters that it takes; every other is refused.
@@ -69,11 +53,20 @@ struct Route: Sendable {
         }
         self.operation = operation
         self.role = role
+        reach = Reach.of(operation, template)
         self.body = body
         self.place = place
         self.parameters = Set(parameters)
         self.needsReady = needsReady
         self.handler = handler
+    }
+
+    /// Whether it changes something that leaves no row of its own in the registry, so that the
+    /// service itself notes it for the audit log.
+    var isNoted: Bool {
+        guard method != .get, operation != "peek_value" else { return false }
+        return template.hasPrefix("/v1/maps") || template.contains("/globals")
+            || template.hasSuffix("/test_run")
     }
 
     /// The path's variables where the path is this route's; nil where it is not.

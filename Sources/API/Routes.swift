@@ -85,7 +85,7 @@ let routes: [Route] = [
         .get, "/v1/maps/{program}/{map}", "get_map", .read, getMap, .worker, takes: ["int64"]),
     Route(
         .get, "/v1/maps/{program}/{map}/entries", "list_entries", .read, listEntries, .worker,
-        takes: paging + entryQuery),
+        takes: paging + entryQuery + ["ticket"]),
     Route(
         .delete, "/v1/maps/{program}/{map}/entries", "clear_entries", .operate, clearEntries,
         .worker, takes: ["dry_run"]),
@@ -116,6 +116,7 @@ let routes: [Route] = [
         .get, "/v1/events", "get_events", .read, getEvents,
         takes: [
             "program", "map", "type", "since", "follow", "limit", "records", "format", "int64",
+            "ticket",
         ]),
     Route(
         .get, "/v1/events/ledger", "get_ledger", .read, getLedger, takes: ["program", "int64"]),
@@ -142,6 +143,17 @@ let routes: [Route] = [
         .get, "/v1/state", "get_state", .read, getState, .worker,
         takes: ["owner", "contents", "int64"]),
     Route(
+        .get, "/v1/tokens", "list_tokens", .admin, listTokens, takes: ["limit", "cursor", "int64"]),
+    Route(
+        .post, "/v1/tokens", "post_token", .admin, postToken, .worker, takes: change, body: small),
+    Route(.get, "/v1/tokens/{name}", "get_token", .admin, getToken, takes: ["int64"]),
+    Route(
+        .delete, "/v1/tokens/{name}", "delete_token", .admin, deleteToken, .worker, takes: remove),
+    Route(.post, "/v1/stream_tickets", "post_stream_ticket", .read, postTicket, body: small),
+    Route(
         .get, "/v1/audit", "list_audit", .admin, listAudit, .worker,
-        takes: paging + ["actor", "action", "subject"]),
+        takes: paging + ["actor", "action", "subject", "outcome"]),
+    Route(
+        .get, "/v1/audit/chain", "get_audit_chain", .admin, getAuditChain, .worker,
+        takes: ["int64"]),
 ]

@@ -14,32 +14,38 @@ public struct Service: Application {
     let log: Logger
     /// `0.1.0`.
     let version: String
-    /// Whether TCP peers may do everything: `--unprotected`, for benchmarks on loopback.
-    let isUnprotected: Bool
+    let access: Access
+    let tickets = Tickets()
+    let streams: OpenStreams
     /// Where a manifest's `object.path` points into; nil: paths are not allowed.
     let manifestObjectsDirectory: String?
-    private let ownUserID: UInt32
     /// The server's, which is made after the service.
     let statistics: ServerStatistics
     let metrics = RequestMetrics(operations: routes.map(\.operation))
 
+    /// - Parameter ownUserID: of the daemon: that user is admin, as root is.
     public init(
-        node: Node, version: String, isUnprotected: Bool, ownUserID: UInt32,
-        manifestObjectsDirectory: String? = nil, statistics: ServerStatistics, log: Logger
+        node: Node, version: String, rules: AccessRules, streamsPerCredential: Int,
+        ownUserID: UInt32, manifestObjectsDirectory: String? = nil, statistics: ServerStatistics,
+        log: Logger
     ) {
         self.manifestObjectsDirectory = manifestObjectsDirectory
         self.statistics = statistics
         self.node = node
         self.version = version
-        self.isUnprotected = isUnprotected
-        self.ownUserID = ownUserID
         self.log = log
+        access = Access(rules, node.tokens, tickets, ownUserID: ownUserID)
+        streams = OpenStreams(limit: streamsPerCredential)
     }
+
+    /// New rules from the next request on.
+    public func replace(_ rules: AccessRules) { access.replace(rules) }
 
     public func admit(_ head: RequestHead) -> Admission {
         do {
             return try admitted(head)
         } catch {
+            noteDenied(error, head)
             return .refuse(answer(error, head))
         }
     }
@@ -70,16 +76,11 @@ public struct Service: Application {
     }
 
     private func admitted(_ head: RequestHead) throws(Problem) -> Admission {
-        try checkHost(head)
+        try CrossOrigin(rules: access.rules).check(head)
         let (route, index, variables) = try route(of: head)
         if head.method == .options { return .refuse(allow(head, route)) }
-        let role = role(of: head.peer)
-        guard role >= route.role else {
-            throw Problem(
-                .forbidden,
-                "\(route.operation) wants the role \(route.role.rawValue), this caller has "
-                    + "\(role.rawValue).")
-        }
+        let caller = try caller(of: head, for: route)
+        try checkReach(route, variables, caller)
         for parameter in head.query where !route.parameters.contains(parameter.name) {
             throw unknown(parameter.name, route)
         }
@@ -95,7 +96,7 @@ public struct Service: Application {
                     Call(
                         revision: service.node.revision, route: route, head: request.head,
                         variables: variables,
-                        body: request.body, role: role))
+                        body: request.body, caller: caller))
             })
     }
 
@@ -144,7 +145,9 @@ public struct Service: Application {
     private func allow(_ head: RequestHead, _ route: Route) -> Response {
         let all = routes.filter { $0.match(head.segments) != nil }
         return Response(
-            status: 204, headers: [(name: "Allow", value: Self.methods(of: all) + ", OPTIONS")])
+            status: 204,
+            headers: [(name: "Allow", value: Self.methods(of: all) + ", OPTIONS")]
+                + CrossOrigin(rules: access.rules).headers(for: head))
     }
 
     private func unknown(_ name: String, _ route: Route) -> Problem {
@@ -157,22 +160,37 @@ public struct Service: Application {
                     + ".")
     }
 
-    /// A browser that was lured to a name of somebody else's must not reach the daemon (DNS
-    /// rebinding).
-    private func checkHost(_ head: RequestHead) throws(Problem) {
-        guard case .tcp = head.peer, let host = head.header("host") else { return }
-        let name = host.hasPrefix("[") ? host : String(host.prefix { $0 != ":" })
-        guard ["localhost", "127.0.0.1"].contains(name) || name.hasPrefix("[::1]") else {
+    /// - Throws: `unauthenticated` where there is no credential, `forbidden` where its role is not
+    ///   enough.
+    private func caller(of head: RequestHead, for route: Route) throws(Problem) -> Caller {
+        if route.role == .none { return Caller(.nobody, .none, actor: head.peer.text) }
+        let takesTicket = route.parameters.contains("ticket")
+        let caller = try access.caller(of: head, takesTicket: takesTicket)
+        guard caller.role < route.role else { return caller }
+        if caller.credential == .nobody {
             throw Problem(
-                .wrongHost, "Host \(host) is not this daemon: use localhost or 127.0.0.1.")
+                .unauthenticated,
+                "\(route.operation) wants a credential: Authorization: Bearer apy_….")
         }
+        throw Problem(
+            .forbidden,
+            "\(route.operation) wants the role \(route.role.rawValue), \(caller.actor) has "
+                + "\(caller.role.rawValue).")
     }
 
-    private func role(of peer: Peer) -> Role {
-        switch peer {
-        case .unix(let peer): peer.userID == 0 || peer.userID == ownUserID ? .admin : .read
-        case .tcp: isUnprotected ? .admin : .none
-        }
+    /// Attempts that were denied stand in the audit log too.
+    private func noteDenied(_ problem: Problem, _ head: RequestHead) {
+        guard [401, 403, 421].contains(problem.type.status) else { return }
+        let caller: Caller?
+        do { caller = try access.caller(of: head, takesTicket: false) } catch { caller = nil }
+        let origin = ChangeOrigin(
+            requestID: head.requestID, actor: caller?.actor ?? "unknown",
+            action: head.method.rawValue, peer: head.peer.text)
+        // The path without what may be a map's key.
+        let path = head.segments.dropFirst(head.segments.first == "v1" ? 1 : 0).prefix(3)
+        node.attempts.noteDenied(
+            origin, subject: String(path.joined(separator: "/").prefix(200)),
+            outcome: problem.type.code)
     }
 
     private func bodyPlan(_ route: Route, _ head: RequestHead) throws(Problem)
@@ -238,10 +256,24 @@ public struct Service: Application {
     private func run(_ call: Call) -> Response {
         do {
             try checkAccept(call)
-            return answer(try call.route.handler(self, call), call)
+            let answer = try answer(try call.route.handler(self, call), call)
+            note("ok", call)
+            return answer
         } catch {
+            note(error.type.code, call)
             return answer(error, call.head)
         }
+    }
+
+    /// A change of a map's entries or variables, and how it came out; never a key or a value.
+    private func note(_ outcome: String, _ call: Call) {
+        guard call.route.isNoted else { return }
+        // A parameter that is wrong was refused: then it was no rehearsal.
+        let isDryRun = (try? call.isDryRun) ?? false
+        if isDryRun && outcome == "ok" { return }
+        let name = call.variables.prefix(2).joined(separator: "/")
+        let place = call.route.template.hasPrefix("/v1/maps") ? "maps" : "programs"
+        node.attempts.note(call.origin, subject: "\(place)/\(name)", outcome: outcome)
     }
 
     /// Operations whose answers are not application/json.
@@ -264,7 +296,7 @@ public struct Service: Application {
         }
     }
 
-    private func answer(_ answer: Answer, _ call: Call) -> Response {
+    private func answer(_ answer: Answer, _ call: Call) throws(Problem) -> Response {
         var response = Response(status: answer.status, headers: answer.headers)
         switch answer.body {
         case .none: break
@@ -282,8 +314,9 @@ public struct Service: Application {
             response.body = .bytes(bytes)
         case .stream(let stream, let type):
             response.headers.append((name: "Content-Type", value: type))
-            response.body = .stream(stream)
+            response.body = .stream(try streams.guarded(stream, call.caller))
         }
+        response.headers += CrossOrigin(rules: access.rules).headers(for: call.head)
         return response
     }
 
@@ -293,6 +326,15 @@ public struct Service: Application {
         if case .text(let methods)? = shown.members.removeValue(forKey: "allow") {
             headers.append((name: "Allow", value: methods))
         }
+        if problem.type.status == 401 {
+            let isWrong = head.header("authorization") != nil
+            headers.append(
+                (
+                    name: "WWW-Authenticate",
+                    value: "Bearer realm=\"apiary\"" + (isWrong ? ", error=\"invalid_token\"" : "")
+                ))
+        }
+        headers += CrossOrigin(rules: access.rules).headers(for: head)
         let level: Logger.Level = problem.type.status >= 500 ? .error : .debug
         log.log(
             level: level, "\(problem.type.code)",

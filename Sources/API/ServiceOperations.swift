@@ -10,7 +10,8 @@ internal import Problems
         ("host", "/v1/host"),
         ("openapi", "/v1/openapi.json"), ("programs", "/v1/programs"), ("probes", "/v1/probes"),
         ("maps", "/v1/maps"), ("events", "/v1/events"), ("ledger", "/v1/events/ledger"),
-        ("objects", "/v1/objects"), ("audit", "/v1/audit"), ("problems", "/problems"),
+        ("objects", "/v1/objects"), ("tokens", "/v1/tokens"), ("audit", "/v1/audit"),
+        ("problems", "/problems"),
     ] {
         links[name] = .string(path)
     }

@@ -11,6 +11,8 @@ public enum Asset: Sendable, CaseIterable {
     case durabilityMigration
     /// `migrations/v0003_apply.sql`.
     case applyMigration
+    /// `migrations/v0004_tokens.sql`.
+    case tokensMigration
 
     public var bytes: [UInt8] {
         let asset =
@@ -19,6 +21,7 @@ public enum Asset: Sendable, CaseIterable {
             case .initialMigration: unsafe apiary_v0001_initial_sql()
             case .durabilityMigration: unsafe apiary_v0002_durability_sql()
             case .applyMigration: unsafe apiary_v0003_apply_sql()
+            case .tokensMigration: unsafe apiary_v0004_tokens_sql()
             }
         // SAFETY: the bytes are constants of the executable.
         return unsafe Array(UnsafeBufferPointer(start: asset.bytes, count: asset.size))

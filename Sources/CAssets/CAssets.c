@@ -18,6 +18,10 @@ static const unsigned char apiary_v0003_apply_sql_bytes[] = {
 #embed "../../migrations/v0003_apply.sql"
 };
 ASSET(apiary_v0003_apply_sql)
+static const unsigned char apiary_v0004_tokens_sql_bytes[] = {
+#embed "../../migrations/v0004_tokens.sql"
+};
+ASSET(apiary_v0004_tokens_sql)
 
 static const unsigned char apiary_openapi_json_bytes[] = {
 #embed "../../openapi/apiary.json"

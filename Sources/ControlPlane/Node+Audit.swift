@@ -10,4 +10,11 @@ extension Node {
             throw Problem(error, while: "read the audit log")
         }
     }
+
+    /// Computes every link of the audit log's chain again.
+    public func verifyAudit() throws(Problem) -> AuditChainState {
+        do { return try registry.verifyAudit() } catch {
+            throw Problem(error, while: "read the audit log")
+        }
+    }
 }

@@ -17,16 +17,19 @@ public struct NodeConfiguration: Sendable {
     public var bpffsDirectory: String
     public var loader: Loader
     public var journalLimits: JournalLimits
+    /// The audit log keeps at least so many.
+    public var auditRows: Int
 
     public init(
         stateDirectory: String, journalDirectory: String, bpffsDirectory: String, loader: Loader,
-        journalLimits: JournalLimits = JournalLimits()
+        journalLimits: JournalLimits = JournalLimits(), auditRows: Int = 100_000
     ) {
         self.stateDirectory = stateDirectory
         self.journalDirectory = journalDirectory
         self.bpffsDirectory = bpffsDirectory
         self.loader = loader
         self.journalLimits = journalLimits
+        self.auditRows = auditRows
     }
 }
 
@@ -58,6 +61,9 @@ public final class Node: Sendable {
     let followers: MapFollowers
     /// The journal and the readers of events.
     public let events: EventStreams
+    public let tokens: Tokens
+    /// Notes for the audit log that may not wait for the disk.
+    public let attempts: AttemptLog
 
     /// Opens the registry and the journal. Nothing of the kernel is touched before `reconcile()`.
     /// - Throws: `RegistryError`, `JournalError` or `Errno`, for the person who starts the daemon.
@@ -67,14 +73,39 @@ public final class Node: Sendable {
         bootID = try Clock.bootID()
         try FileSystem.makeDirectories(configuration.stateDirectory + "/objects", mode: 0o700)
         try FileSystem.makeDirectories(configuration.journalDirectory, mode: 0o700)
-        registry = try RegistryStore(path: configuration.stateDirectory + "/registry.sqlite")
+        registry = try RegistryStore(
+            path: configuration.stateDirectory + "/registry.sqlite",
+            auditLimit: configuration.auditRows, audited: { Self.log($0, log) })
         followers = try MapFollowers()
         events = try EventStreams(
             directory: configuration.journalDirectory, limits: configuration.journalLimits)
+        let tokens = try Tokens(registry)
+        self.tokens = tokens
+        attempts = try AttemptLog { [registry] batch in
+            do throws(RegistryError) { try registry.audit(batch) } catch {
+                log.error("the audit log took no row", metadata: ["reason": "\(error.reason)"])
+            }
+        } tick: {
+            do throws(RegistryError) { try tokens.noteUses() } catch {
+                log.warning("uses of tokens are not noted", metadata: ["reason": "\(error.reason)"])
+            }
+        }
+    }
+
+    /// Each row of the audit log is a line of the log too, so that a copy lies elsewhere.
+    private static func log(_ row: AuditRow, _ log: Logger) {
+        log.info(
+            "audit",
+            metadata: [
+                "sequence": "\(row.sequence)", "request_id": "\(row.requestID)",
+                "actor": "\(row.actor)", "peer": "\(row.peer)", "action": "\(row.action)",
+                "subject": "\(row.subject)", "outcome": "\(row.outcome)",
+                "digest": "\(row.digest ?? "-")", "hash": "\(row.hash)",
+            ])
     }
 
     /// The number of the last change.
-    public var revision: Int64 { state.withLock { $0.revision } }
+    public var revision: Int64 { max(state.withLock { $0.revision }, tokens.revision) }
 
     /// False until the first reconciliation is over.
     public var isReady: Bool { state.withLock { $0.isReady } }
@@ -88,6 +119,7 @@ public final class Node: Sendable {
         watching?.stop()
         events.stop()
         followers.stop()
+        attempts.stop()
         turns.stop()
     }
 

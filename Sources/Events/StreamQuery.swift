@@ -5,6 +5,7 @@ public enum EndReason: String, Sendable {
     case shutdown, limit
     case slowConsumer = "slow_consumer"
     case programDeleted = "program_deleted"
+    case tokenRevoked = "token_revoked"
     /// A finite answer (`follow=false`) gave everything that was retained when it was asked.
     case complete
 }
@@ -39,6 +40,8 @@ public struct StreamQuery: Sendable {
     /// nil: every program's.
     public var program: String?
     public var map: String?
+    /// Of which programs the reader may see events; nil: of all. Asked when a stream opens.
+    public var admits: (@Sendable (_ program: String) -> Bool)?
     /// Records of this type only, by `RecordType.name`.
     public var type: String?
     public var since = Since.now
@@ -55,6 +58,7 @@ public struct StreamQuery: Sendable {
 
     func selects(_ key: StreamKey) -> Bool {
         (program == nil || program == key.program) && (map == nil || map == key.map)
+            && (admits?(key.program) ?? true)
     }
 }
 

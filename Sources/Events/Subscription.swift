@@ -21,7 +21,7 @@ public final class Subscription: Sendable {
         var hasNews = false
         var joined: [EventStream] = []
         var ending: EndReason?
-        var isShutdown = false
+        var ends: EndReason?
         var isHeartbeatDue = false
         var isClosed = false
     }
@@ -61,7 +61,7 @@ public final class Subscription: Sendable {
                 for stream in news.joined { reader.join(stream) }
                 return reader.read(
                     into: &buffer,
-                    ending: news.isShutdown ? .shutdown : nil,
+                    ending: news.ends,
                     whenDone: news.ending.flatMap { hub.isOpen(query) ? nil : $0 },
                     isHeartbeatDue: news.isHeartbeatDue)
             }
@@ -156,7 +156,10 @@ extension Subscription {
     /// A stream that the query selects by its program was closed.
     func finish(_ reason: EndReason) { tell { $0.ending = reason } }
 
-    func shutDown() { tell { $0.isShutdown = true } }
+    func shutDown() { end(.shutdown) }
+
+    /// Ends the answer now, whatever has not been read. Any thread.
+    public func end(_ reason: EndReason) { tell { $0.ends = $0.ends ?? reason } }
 
     private func pushHeartbeat() {
         guard query.heartbeatSeconds > 0, query.records != .events else { return }

@@ -8,16 +8,33 @@ public enum Peer: Sendable, Hashable, CustomStringConvertible {
     case unix(PeerCredentials)
     /// The address as text without the port; an IPv4 address also where it came mapped into IPv6.
     case tcp(address: String)
+    /// The same over TLS, with the client's certificate where it sent one that is valid.
+    case tls(address: String, certificate: ClientCertificate?)
 
     /// As in the log: `unix:uid=0,pid=7`, `tcp:127.0.0.1`.
     public var description: String {
         switch self {
         case .unix(let peer): "unix:uid=\(peer.userID),pid=\(peer.processID)"
         case .tcp(let address): "tcp:\(address)"
+        case .tls(let address, _): "tls:\(address)"
         }
     }
 
     var isLocal: Bool { if case .unix = self { true } else { false } }
+}
+
+/// A client's certificate, verified against the configured authorities.
+public struct ClientCertificate: Sendable, Hashable {
+    /// DNS, mail and URI names of the certificate (RFC 5280, 4.2.1.6), then the subject's CN.
+    public let names: [String]
+    /// SHA-256 of the certificate, in hex.
+    public let fingerprint: String
+
+    /// For tests and for callers that make a request without a connection.
+    public init(names: [String], fingerprint: String) {
+        self.names = names
+        self.fingerprint = fingerprint
+    }
 }
 
 extension Peer {

@@ -52,7 +52,7 @@ public final class ServerStatistics: Sendable {
     private func open(of peer: Peer, change: Int) {
         switch peer {
         case .unix: unixConnections.wrappingAdd(change, ordering: .relaxed)
-        case .tcp: tcpConnections.wrappingAdd(change, ordering: .relaxed)
+        case .tcp, .tls: tcpConnections.wrappingAdd(change, ordering: .relaxed)
         }
     }
 }

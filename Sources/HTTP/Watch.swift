@@ -80,9 +80,12 @@ final class Watch: Sendable {
             return isNeeded && second > swept.load(ordering: .relaxed) + 30
         }
         guard looks() else { return false }
-        // One that slept well until a moment ago.
-        Clock.sleep(nanoseconds: 3_000_000_000)
-        return looks()
+        // One that slept well until a moment ago, because nobody was connected.
+        for _ in 0..<300 {
+            Clock.sleep(nanoseconds: 10_000_000)
+            if !looks() { return false }
+        }
+        return true
     }
 
     func add(_ connection: Connection) {

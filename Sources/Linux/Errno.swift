@@ -43,6 +43,7 @@ public struct Errno: Error, RawRepresentable, Hashable, Sendable, CustomStringCo
     public static let ebusy = Errno(rawValue: EBUSY)
     public static let eexist = Errno(rawValue: EEXIST)
     public static let exdev = Errno(rawValue: EXDEV)
+    public static let econnrefused = Errno(rawValue: ECONNREFUSED)
     public static let enodev = Errno(rawValue: ENODEV)
     public static let enotdir = Errno(rawValue: ENOTDIR)
     public static let eisdir = Errno(rawValue: EISDIR)

@@ -106,6 +106,18 @@ public enum FileSystem {
         if kind(path) != .directory { try makeDirectory(path, mode: mode) }
     }
 
+    /// The permission bits of what a path leads to.
+    public static func permissions(_ path: String) throws(Errno) -> UInt32 {
+        var status = stat()
+        try check(unsafe stat(path, &status))
+        return status.st_mode & 0o7777
+    }
+
+    /// Gives a path to a group.
+    public static func changeGroup(_ path: String, _ group: UInt32) throws(Errno) {
+        try check(unsafe chown(path, uid_t.max, group))
+    }
+
     public static func changeMode(_ path: String, _ mode: UInt32) throws(Errno) {
         try check(unsafe chmod(path, mode))
     }

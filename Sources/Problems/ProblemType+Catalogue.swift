@@ -34,7 +34,13 @@ extension ProblemType {
     public static let invalidMember = row(
         "invalid_member", 400, "A member has a value that is not allowed",
         "Give a value of the type and form that the detail names.")
-    // 403 to 429
+    // 401 to 429
+    public static let unauthenticated = row(
+        "unauthenticated", 401, "No credential, or none that is known",
+        "Send Authorization: Bearer with a token that is neither expired nor revoked.")
+    public static let crossOrigin = row(
+        "cross_origin", 403, "A browser asked on behalf of another site",
+        "Add the site to cors_origins in the configuration if it is meant to be let in.")
     public static let forbidden = row(
         "forbidden", 403, "This caller may not do that",
         "Use a credential that has the role which the detail names.")
@@ -74,6 +80,12 @@ extension ProblemType {
     public static let wrongHost = row(
         "wrong_host", 421, "The Host header names no host of this daemon",
         "Use a host name that the configuration lists.")
+    public static let quotaExceeded = row(
+        "quota_exceeded", 422, "Over a limit on how much there may be",
+        "Remove something, or raise the limit that the detail names in the configuration.")
+    public static let objectNotAllowed = row(
+        "object_not_allowed", 422, "The object is not one that may be loaded here",
+        "Sign it with a configured key, or add its digest to the configuration's list.")
     public static let objectRefused = row(
         "object_refused", 422, "The object is not a BPF object that can be loaded",
         "Compile for the BPF target with -g; libbpf_log says what it could not read.")
@@ -146,11 +158,12 @@ extension ProblemType {
     public static let all: [ProblemType] = [
         malformedRequest, malformedJSON, malformedYAML, unknownMember, unknownParameter,
         invalidParameter,
-        invalidName, invalidCursor, invalidMember, forbidden, notFound, methodNotAllowed,
+        invalidName, invalidCursor, invalidMember, unauthenticated, crossOrigin, forbidden,
+        notFound, methodNotAllowed,
         notAcceptable, conflict, alreadyExists, programInUse, attachBusy, lengthRequired,
-        preconditionFailed, bodyTooLarge, unsupportedMediaType, wrongHost, objectRefused,
-        digestMismatch, verifierRefused, loadRefused, loaderCrashed, loaderDeadline, invalidValue,
-        sizeMismatch,
+        preconditionFailed, bodyTooLarge, unsupportedMediaType, wrongHost, quotaExceeded,
+        objectNotAllowed, objectRefused, digestMismatch,
+        verifierRefused, loadRefused, loaderCrashed, loaderDeadline, invalidValue, sizeMismatch,
         attachRefused, wrongKind, targetNotFound, unsupportedMapOperation, preconditionRequired,
         tooManyRequests, internalError, hostLacks, kernelForbids, notReady, stopping,
         resourceExhausted, mapFull, noSpace,

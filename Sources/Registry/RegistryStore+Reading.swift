@@ -89,18 +89,14 @@ extension RegistryStore {
                         AND actor = coalesce(:actor, actor)
                         AND action = coalesce(:action, action)
                         AND subject = coalesce(:subject, subject)
+                        AND outcome = coalesce(:outcome, outcome)
                     ORDER BY sequence DESC LIMIT :limit
                     """,
                 arguments: [
                     "before": before, "actor": filter.actor, "action": filter.action,
-                    "subject": filter.subject, "limit": limit,
+                    "subject": filter.subject, "outcome": filter.outcome, "limit": limit,
                 ]
-            ).map {
-                AuditRow(
-                    sequence: $0["sequence"], timeNanoseconds: UInt64(bitPattern: $0["time"]),
-                    requestID: $0["request_id"], actor: $0["actor"], action: $0["action"],
-                    subject: $0["subject"], outcome: $0["outcome"], revision: $0["revision"])
-            }
+            ).map { AuditRow($0) }
         }
     }
 

@@ -10,11 +10,21 @@ internal import Linux
 /// thread.
 public final class RegistryStore: Sendable {
     private let queue: DatabaseQueue
+    private let auditLimit: Int
+    private let audited: @Sendable (AuditRow) -> Void
 
     /// Opens or makes the registry and brings its schema up to date.
     /// - Throws: `newer` where a later release wrote the file; `corrupt` where it is no database or
     ///   `PRAGMA quick_check` finds faults (the file is left as it is).
-    public init(path: String) throws(RegistryError) {
+    /// - Parameters:
+    ///   - auditLimit: the audit log keeps at least so many rows, and at most 63 more.
+    ///   - audited: is told each row of the audit log when it is committed.
+    public init(
+        path: String, auditLimit: Int = 100_000,
+        audited: @escaping @Sendable (AuditRow) -> Void = { _ in }
+    ) throws(RegistryError) {
+        self.auditLimit = auditLimit
+        self.audited = audited
         do {
             var configuration = Configuration()
             configuration.journalMode = .wal
@@ -40,6 +50,8 @@ public final class RegistryStore: Sendable {
     /// - Throws: `older` where a daemon of this release has not opened it yet; else as
     ///   `init(path:)`.
     public init(reading path: String) throws(RegistryError) {
+        auditLimit = .max
+        audited = { _ in }
         do {
             var configuration = Configuration()
             configuration.readonly = true
@@ -115,6 +127,19 @@ public final class RegistryStore: Sendable {
         fault(.afterForget)
     }
 
+    /// Notes attempts that made no revision, each with its outcome, in one transaction that waits
+    /// for no disk: what a crash of the host takes away was no change.
+    public func audit(_ attempts: [(origin: ChangeOrigin, subject: String, outcome: String)])
+        throws(RegistryError)
+    {
+        try writeUnsynchronized { transaction in
+            for attempt in attempts {
+                try transaction.audit(
+                    attempt.origin, subject: attempt.subject, outcome: attempt.outcome)
+            }
+        }
+    }
+
     /// Notes an attempt that was refused, with the problem's code.
     public func auditRefusal(_ origin: ChangeOrigin, subject: String, code: String)
         throws(RegistryError)
@@ -126,8 +151,12 @@ public final class RegistryStore: Sendable {
 
     private func write<R>(_ body: (Transaction) throws -> R) throws(RegistryError) -> R {
         do {
-            let result = try queue.write { try body(Transaction($0)) }
+            let (result, rows) = try queue.write { database in
+                let transaction = Transaction(database, auditLimit: auditLimit)
+                return (try body(transaction), transaction.audited)
+            }
             fault(.afterCommit)
+            for row in rows { audited(row) }
             return result
         } catch {
             throw Self.translate(error)
@@ -138,14 +167,17 @@ public final class RegistryStore: Sendable {
     /// one.
     func writeUnsynchronized(_ body: (Transaction) throws -> Void) throws(RegistryError) {
         do {
-            try queue.writeWithoutTransaction { database in
+            let rows = try queue.writeWithoutTransaction { database in
                 try database.execute(sql: "PRAGMA synchronous = NORMAL")
                 defer { Self.synchronizeFully(database) }
+                let transaction = Transaction(database, auditLimit: auditLimit)
                 try database.inTransaction {
-                    try body(Transaction(database))
+                    try body(transaction)
                     return .commit
                 }
+                return transaction.audited
             }
+            for row in rows { audited(row) }
         } catch {
             throw Self.translate(error)
         }
@@ -186,6 +218,7 @@ enum Migrations {
         ("v0001_initial", Asset.initialMigration.text),
         ("v0002_durability", Asset.durabilityMigration.text),
         ("v0003_apply", Asset.applyMigration.text),
+        ("v0004_tokens", Asset.tokensMigration.text),
     ]
 
     static var migrator: DatabaseMigrator {

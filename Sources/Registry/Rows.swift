@@ -136,15 +136,25 @@ public struct RegistryPicture: Sendable {
 /// Who asks for a change, and what it is called in the audit log.
 public struct ChangeOrigin: Sendable, Hashable {
     public var requestID: String
-    /// `unix:uid=0,pid=12`, `tcp:127.0.0.1` or `apiary` for the daemon itself.
+    /// `unix:uid=0,pid=12`, `token:ci`, `certificate:ci.example`, `tcp:127.0.0.1`, or `apiary` for
+    /// the daemon itself.
     public var actor: String
     /// The operation's id, `put_program`.
     public var action: String
+    /// Where from: `unix:uid=0,gid=0,pid=12`, `tcp:127.0.0.1`, `tls:10.0.0.7`; empty for the daemon
+    /// itself.
+    public var peer: String
+    /// The object that it is about, `sha256:…`.
+    public var digest: String?
 
-    public init(requestID: String, actor: String, action: String) {
+    public init(
+        requestID: String, actor: String, action: String, peer: String = "", digest: String? = nil
+    ) {
         self.requestID = requestID
         self.actor = actor
         self.action = action
+        self.peer = peer
+        self.digest = digest
     }
 }
 
@@ -161,6 +171,10 @@ public struct AuditRow: Sendable, Hashable {
     public var outcome: String
     /// The revision that the change made.
     public var revision: Int64?
+    public var peer: String
+    public var digest: String?
+    /// The row's link in the chain, in hex; empty in rows older than the chain.
+    public var hash = ""
 }
 
 /// Which audit rows are wanted: nil does not ask.
@@ -168,11 +182,16 @@ public struct AuditFilter: Sendable, Hashable {
     public var actor: String?
     public var action: String?
     public var subject: String?
+    public var outcome: String?
 
-    public init(actor: String? = nil, action: String? = nil, subject: String? = nil) {
+    public init(
+        actor: String? = nil, action: String? = nil, subject: String? = nil,
+        outcome: String? = nil
+    ) {
         self.actor = actor
         self.action = action
         self.subject = subject
+        self.outcome = outcome
     }
 }
 

@@ -1,4 +1,3 @@
-internal import Foundation
 internal import GRDB
 internal import JSON
 
@@ -7,9 +6,14 @@ public final class Transaction {
     let database: Database
     /// The revision that this change makes, 0 where it makes none.
     public internal(set) var revision: Int64 = 0
+    /// Rows of the audit log that are kept, at least.
+    let auditLimit: Int
+    /// The audit rows of this transaction.
+    var audited: [AuditRow] = []
 
-    init(_ database: Database) {
+    init(_ database: Database, auditLimit: Int) {
         self.database = database
+        self.auditLimit = auditLimit
     }
 
     /// Writes the row with this change's revision.
@@ -97,18 +101,6 @@ public final class Transaction {
     /// One more row of the audit log, for a part of this change.
     public func note(_ origin: ChangeOrigin, subject: String) throws {
         try audit(origin, subject: subject, outcome: "ok")
-    }
-
-    func audit(_ origin: ChangeOrigin, subject: String, outcome: String) throws {
-        try database.execute(
-            sql: """
-                INSERT INTO audit (time, request_id, actor, action, subject, outcome, revision)
-                VALUES (?, ?, ?, ?, ?, ?, ?)
-                """,
-            arguments: [
-                Int64(Date().timeIntervalSince1970 * 1_000_000_000), origin.requestID,
-                origin.actor, origin.action, subject, outcome, revision == 0 ? nil : revision,
-            ])
     }
 }
 

@@ -8,7 +8,10 @@ let apiaryVersion = "0.1.0"
 struct Apiary: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apiary", abstract: "An HTTP/JSON control plane for eBPF.",
-        subcommands: [Serve.self, CheckConfig.self, Verify.self, Version.self])
+        subcommands: [
+            Serve.self, TokenCommand.self, AuditCommand.self, CheckConfig.self, Verify.self,
+            Version.self,
+        ])
 }
 
 struct Version: ParsableCommand {

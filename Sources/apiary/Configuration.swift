@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import Foundation
-internal import HTTP
 internal import Linux
 internal import Logging
 
@@ -52,7 +51,7 @@ struct Configuration {
         unknownVariables = environment.keys
             .filter { $0.hasPrefix("APIARY_") && !known.contains($0) }.sorted()
         try checkSocket()
-        _ = try listeners
+        _ = try tcpListeners
     }
 
     /// A default with the values that it names.
@@ -120,33 +119,5 @@ struct Configuration {
         guard socket.utf8.count < 108 else {
             throw ValidationError("socket \(socket) is longer than 107 bytes.")
         }
-    }
-
-    /// The TCP listeners.
-    var listeners: [Listener] {
-        get throws {
-            try list("listen").map { try Self.listener($0, isUnprotected: flag("unprotected")) }
-        }
-    }
-
-    /// `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`: loopback only, as long as there are no
-    /// credentials.
-    private static func listener(_ text: String, isUnprotected: Bool) throws -> Listener {
-        guard let colon = text.lastIndex(of: ":"),
-            let port = UInt16(text[text.index(after: colon)...])
-        else { throw ValidationError("listen \(text) is not of the form HOST:PORT.") }
-        var host = String(text[..<colon])
-        if host.hasPrefix("[") && host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-        if host == "localhost" { host = "127.0.0.1" }
-        guard ["127.0.0.1", "::1"].contains(host) else {
-            throw ValidationError(
-                "listen \(text): this release has no credentials, so TCP is for loopback only.")
-        }
-        guard isUnprotected else {
-            throw ValidationError(
-                "listen \(text): this release has no credentials: say --unprotected if every local "
-                    + "user may load kernel code through that port.")
-        }
-        return .tcp(host: host, port: port)
     }
 }

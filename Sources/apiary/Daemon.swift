@@ -30,14 +30,18 @@ struct Daemon {
         let descriptors = ProcessLimits.raise()
         let supervisor = Supervisor(environment: ProcessInfo.processInfo.environment)
         for name in configuration.unknownVariables { log.warning("\(name) is not a setting") }
+        let rules = try configuration.accessRules
+        let fileTokens = try configuration.fileTokens
         var locks = try prepareDirectories()
         try prepareMounts()
         locks.append(
             try lock(configuration.text("bpffs"), FileLock.init(directory:)))
         let node = try makeNode()
         let statistics = ServerStatistics()
+        node.tokens.replaceFixed(fileTokens)
         let service = Service(
-            node: node, version: apiaryVersion, isUnprotected: configuration.flag("unprotected"),
+            node: node, version: apiaryVersion, rules: rules,
+            streamsPerCredential: configuration.integer("streams_per_credential"),
             ownUserID: ProcessLimits.userID,
             manifestObjectsDirectory: configuration.optionalText("manifest_objects_dir"),
             statistics: statistics, log: log)
@@ -45,8 +49,7 @@ struct Daemon {
         // Half of the descriptors are for maps, links and rings.
         limits.connections = min(limits.connections, max(64, descriptors / 2))
         let server = try Server(
-            localListeners(supervisor) + configuration.listeners,
-            limits: limits, application: service, statistics: statistics,
+            try listeners(supervisor), limits: limits, application: service, statistics: statistics,
             log: { [log] in log.warning("\($0)") })
         log.notice(
             "listening",
@@ -56,7 +59,7 @@ struct Daemon {
             throw ExitCode(1)
         }
         log.notice("ready")
-        supervisor.notify("READY=1\nSTATUS=Serving \(configuration.text("socket"))")
+        supervisor.notify("READY=1\nSTATUS=Serving")
         wait(server, node, supervisor)
         supervisor.notify("STOPPING=1")
         node.stop()
@@ -65,10 +68,12 @@ struct Daemon {
         _ = locks
     }
 
-    /// The sockets that the service supervisor made, else our own.
-    private func localListeners(_ supervisor: Supervisor) -> [Listener] {
-        guard supervisor.sockets.isEmpty else { return supervisor.sockets.map { .inherited($0) } }
-        return [.unix(path: configuration.text("socket"), mode: 0o660)]
+    /// The sockets that the supervisor made in place of our own.
+    private func listeners(_ supervisor: Supervisor) throws -> [Listener] {
+        let configured = try configuration.listeners
+        guard !supervisor.sockets.isEmpty else { return configured }
+        let others = configured.filter { if case .unix = $0 { false } else { true } }
+        return supervisor.sockets.map { .inherited($0) } + others
     }
 
     /// - Returns: the locks that keep a second daemon out, to be held until the end.
@@ -96,7 +101,8 @@ struct Daemon {
                     stateDirectory: configuration.text("state_dir"),
                     journalDirectory: configuration.text("journal_dir"),
                     bpffsDirectory: configuration.text("bpffs"),
-                    loader: configuration.makeLoader()), log: log)
+                    loader: configuration.makeLoader(),
+                    auditRows: configuration.integer("audit_rows")), log: log)
         } catch let error as RegistryError {
             let path = configuration.text("state_dir") + "/registry.sqlite"
             let advice =

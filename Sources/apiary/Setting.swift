@@ -1,8 +1,7 @@
 internal import ArgumentParser
 
 /// One setting: a row of the table in `Settings.swift`. Its key is also its name elsewhere: in the
-/// environment
-/// `APIARY_` and the key in capitals, on the command line `--set key=value`.
+/// environment `APIARY_` and the key in capitals, on the command line `--set key=value`.
 struct Setting: Sendable {
     /// What values it takes. Empty text is no value, where the default is empty too.
     enum Kind: Sendable {

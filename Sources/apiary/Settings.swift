@@ -76,12 +76,45 @@ enum Settings {
 
         // Who may.
         Setting(
+            "users", .map(values: roles), "",
+            "Roles of users on the Unix socket, by name or number. Root is always admin."),
+        Setting(
+            "groups", .map(values: roles), "",
+            "Roles of groups on the Unix socket; the best role of a user counts."),
+        Setting(
+            "socket_mode", .choice(["600", "660", "666"]), "660",
+            "The mode of the Unix socket: who may connect at all."),
+        Setting(
+            "socket_group", .text, "", "The group that the Unix socket belongs to; else root's."),
+        Setting(
             "listen", .list, "",
-            "HOST:PORT to listen on beside the socket. Loopback only, with `unprotected`."),
+            "`HOST:PORT` to listen on beside the socket; `https://HOST:PORT` with TLS. Beyond "
+                + "loopback always with TLS."),
         Setting(
             "unprotected", .flag, "false",
             "Whoever reaches a loopback port may do everything; for benchmarks."),
+        Setting(
+            "token_file", .path, "",
+            "A file of tokens, one a line, `NAME ROLE TOKEN`; TOKEN is the text or `sha256:` and "
+                + "its digest. Only its owner may read it."),
+        Setting(
+            "hosts", .list, "",
+            "What `Host` may say on TCP beside localhost and the addresses of `listen`: `name` or "
+                + "`name:port`."),
+        Setting(
+            "cors_origins", .list, "",
+            "Sites whose pages may use this daemon, `https://dashboard.example`."),
+
+        // Bounds.
+        Setting(
+            "streams_per_credential", .integer(1...100_000), "1024",
+            "Streams that one credential may have open. Local admins have no such limit."),
+        Setting(
+            "audit_rows", .integer(64...100_000_000), "100000",
+            "Rows of the audit log that are kept at least."),
     ]
+
+    static let roles = ["metrics", "read", "operate", "admin"]
 
     static func named(_ key: String) -> Setting? { all.first { $0.key == key } }
 }

@@ -18,15 +18,17 @@ extension TestDaemon {
     @discardableResult
     public func curl(
         _ request: String, _ headers: String..., file: String? = nil, json: String? = nil,
-        deadlineSeconds: Int = 60, sourceLocation: SourceLocation = #_sourceLocation
+        by reach: CurlReach? = nil, deadlineSeconds: Int = 60,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> Answer {
-        let request = CurlRequest(request, headers, file: file, json: json, socket: socket)
+        let reach = reach ?? .socket(socket)
+        let request = CurlRequest(request, headers, file: file, json: json, by: reach)
         requestCount += 1
         let bodyFile = directory + "/curl/\(requestCount).body"
         let headerFile = directory + "/curl/\(requestCount).headers"
         let exit = try Child.run(
-            curlPath,
-            arguments: request.arguments + [
+            reach.command.first ?? curlPath,
+            arguments: reach.command.dropFirst() + request.arguments + [
                 "-o", bodyFile, "-D", headerFile, "--max-time", "\(deadlineSeconds)",
             ],
             environment: ["PATH=/usr/bin:/bin"],
@@ -53,6 +55,8 @@ extension TestDaemon {
 
     /// What is not as the contract says, in the answer, or in a request that was taken.
     private func contractViolations(of answer: Answer, to request: CurlRequest) -> [Violation] {
+        // What the methods of a path are, and a preflight, are no operations.
+        if request.method == "OPTIONS" && answer.status == 204 { return [] }
         let contract = OpenAPIDocument.contract
         let operation = contract.operation(request.method, request.path)
         var found = contract.violations(
@@ -73,6 +77,36 @@ extension TestDaemon {
     }
 }
 
+/// On which way curl asks, and as whom.
+public struct CurlReach: Sendable {
+    /// Runs curl as somebody else; empty: as the test itself.
+    var command: [String] = []
+    var arguments: [String] = []
+    var base = "http://localhost"
+
+    public static func socket(_ path: String) -> CurlReach {
+        CurlReach(arguments: ["--unix-socket", path])
+    }
+
+    /// As another user. The directories on the way must let that user through.
+    public static func user(_ id: Int, groups: [Int] = [], socket: String) -> CurlReach {
+        let groups =
+            groups.isEmpty
+            ? "--clear-groups" : "--groups=" + groups.map(String.init).joined(separator: ",")
+        return CurlReach(
+            command: [
+                "/usr/bin/setpriv", "--reuid=\(id)", "--regid=\(id)", groups, curlPath,
+            ], arguments: ["--unix-socket", socket])
+    }
+
+    public static func tcp(_ port: Int) -> CurlReach { CurlReach(base: "http://127.0.0.1:\(port)") }
+
+    /// - Parameter arguments: `--cacert`, `--cert`, `--key` and the like.
+    public static func tls(_ port: Int, _ arguments: String...) -> CurlReach {
+        CurlReach(arguments: arguments, base: "https://127.0.0.1:\(port)")
+    }
+}
+
 /// One call of curl.
 struct CurlRequest {
     let method: String
@@ -84,7 +118,7 @@ struct CurlRequest {
 
     init(
         _ request: String, _ headers: [String], file: String? = nil, json: String? = nil,
-        socket: String
+        by reach: CurlReach
     ) {
         let words = request.split(separator: " ", maxSplits: 1)
         precondition(words.count == 2, "a request is METHOD /path: \(request)")
@@ -102,7 +136,7 @@ struct CurlRequest {
                 ["ndjson", "yaml"].contains { header.lowercased().hasSuffix($0) }
             }
         self.json = isDocument ? json : nil
-        var arguments = ["-sS", "-g", "--path-as-is", "--unix-socket", socket]
+        var arguments = ["-sS", "-g", "--path-as-is"] + reach.arguments
         switch (method, file) {
         case ("HEAD", _): arguments.append("-I")
         case ("GET", nil), ("PUT", _?): break
@@ -115,7 +149,7 @@ struct CurlRequest {
             arguments += ["--data-binary", json]
         }
         for header in headers { arguments += ["-H", header] }
-        self.arguments = arguments + ["http://localhost" + target]
+        self.arguments = arguments + [reach.base + target]
     }
 
     /// The command for a shell.

@@ -7,9 +7,10 @@ extension TestDaemon {
     /// Starts `curl -N` in the background on a stream of NDJSON; each line is held against the
     /// contract when it is read. It ends with the object.
     public func stream(
-        _ request: String, _ headers: String..., sourceLocation: SourceLocation = #_sourceLocation
+        _ request: String, _ headers: String..., by reach: CurlReach? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> EventLines {
-        let request = CurlRequest(request, headers, socket: socket)
+        let request = CurlRequest(request, headers, by: reach ?? .socket(socket))
         requestCount += 1
         return try EventLines(request, directory + "/curl/\(requestCount)", sourceLocation)
     }

@@ -44,6 +44,22 @@ public final class TestDaemon {
         if isStarted { try start() }
     }
 
+    /// Lets every user reach the socket, for tests of who may what.
+    public func openDirectories() throws {
+        for (path, mode) in [("", 0o711), ("/run", 0o711), ("/curl", 0o777)] as [(String, UInt32)] {
+            try FileSystem.changeMode(directory + path, mode)
+        }
+    }
+
+    /// A TCP port that nobody listens on at the moment.
+    public static func freePort() throws -> Int {
+        let used = FileSystem.text("/proc/net/tcp") ?? ""
+        while true {
+            let port = Int.random(in: 20_000..<30_000)
+            if !used.contains(":" + String(port, radix: 16, uppercase: true) + " ") { return port }
+        }
+    }
+
     deinit {
         stop()
         if mountedBPFFS { unmount() }

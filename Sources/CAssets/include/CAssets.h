@@ -10,4 +10,5 @@ struct apiary_asset {
 struct apiary_asset apiary_v0001_initial_sql(void);
 struct apiary_asset apiary_v0002_durability_sql(void);
 struct apiary_asset apiary_v0003_apply_sql(void);
+struct apiary_asset apiary_v0004_tokens_sql(void);
 struct apiary_asset apiary_openapi_json(void);

@@ -37,10 +37,12 @@ import Testing
         try Self.expectQuiet(apiary, as: before)
     }
 
-    @Test(.requires("python3"), arguments: [
-        "large_header", "many_headers", "lying_length", "short_length", "gzip_bomb",
-        "chunk_extension", "endless_chunks", "silent",
-    ])
+    @Test(
+        .requires("python3"),
+        arguments: [
+            "large_header", "many_headers", "lying_length", "short_length", "gzip_bomb",
+            "chunk_extension", "endless_chunks", "silent",
+        ])
     func `a request that lies or has no end is refused or ended`(name: String) throws {
         let (apiary, port) = try Self.daemon()
         let before = try Footprint(apiary)

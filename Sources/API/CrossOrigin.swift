@@ -1,0 +1,89 @@
+internal import HTTP
+internal import Problems
+
+/// Keeps other sites' pages out, whose browsers carry a user's reach into this host: exact names in
+/// `Host` (against DNS rebinding), and `Origin` and `Sec-Fetch-Site` on every method.
+struct CrossOrigin {
+    let rules: AccessRules
+
+    /// - Throws: `wrong_host`, `cross_origin`.
+    func check(_ head: RequestHead) throws(Problem) {
+        try checkHost(head)
+        let origin = head.header("origin")
+        if let origin {
+            guard isOwn(origin, head) || rules.origins.contains(origin) else {
+                throw Problem(
+                    .crossOrigin,
+                    "The site \(origin) may not use this daemon: cors_origins does not list it.")
+            }
+        }
+        switch head.header("sec-fetch-site")?.lowercased() {
+        case nil, "same-origin", "none": return
+        case let site?:
+            // A request without CORS (an image, a form, a link) has no Origin where it is a GET.
+            guard let origin, rules.origins.contains(origin) else {
+                throw Problem(
+                    .crossOrigin, "A page of another site asks (Sec-Fetch-Site: \(site)).")
+            }
+        }
+    }
+
+    /// On a Unix socket no browser can be the sender, and clients write there what they like.
+    private func checkHost(_ head: RequestHead) throws(Problem) {
+        if case .unix = head.peer { return }
+        guard let host = head.header("host")?.lowercased() else {
+            throw Problem(.wrongHost, "There is no Host header: say which host is meant.")
+        }
+        let name: String
+        if let colon = host.lastIndex(of: ":"), !host.hasSuffix("]") {
+            let port = host[host.index(after: colon)...]
+            guard UInt16(port) != nil, port.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+                throw wrong(host)
+            }
+            name = String(host[..<colon])
+        } else {
+            name = host
+        }
+        guard rules.hosts.contains(host) || rules.hosts.contains(name) else { throw wrong(host) }
+    }
+
+    private func wrong(_ host: String) -> Problem {
+        Problem(
+            .wrongHost, "Host \(host) is not this daemon's: use localhost, or add it to hosts.",
+            hint: "It answers to " + rules.hosts.sorted().joined(separator: ", ") + ".")
+    }
+
+    private func isOwn(_ origin: String, _ head: RequestHead) -> Bool {
+        guard let host = head.header("host")?.lowercased() else { return false }
+        let scheme = if case .tls = head.peer { "https://" } else { "http://" }
+        return origin.lowercased() == scheme + host
+    }
+
+    /// What lets a configured site read the answer; nothing for any other.
+    func headers(for head: RequestHead) -> [(name: String, value: String)] {
+        guard !rules.origins.isEmpty else { return [] }
+        var headers = [(name: "Vary", value: "Origin")]
+        guard let origin = head.header("origin"), rules.origins.contains(origin) else {
+            return headers
+        }
+        headers.append((name: "Access-Control-Allow-Origin", value: origin))
+        headers.append(
+            (
+                name: "Access-Control-Expose-Headers",
+                value: "ETag, Location, Retry-After, X-Request-Id, Allow"
+            ))
+        guard head.method == .options, head.header("access-control-request-method") != nil else {
+            return headers
+        }
+        headers.append(
+            (name: "Access-Control-Allow-Methods", value: "GET, HEAD, PUT, POST, PATCH, DELETE"))
+        headers.append(
+            (
+                name: "Access-Control-Allow-Headers",
+                value: "Authorization, Content-Type, Content-Encoding, If-Match, If-None-Match, "
+                    + "Last-Event-ID, Prefer, X-Request-Id, X-Apiary-Signature"
+            ))
+        headers.append((name: "Access-Control-Max-Age", value: "600"))
+        return headers
+    }
+}

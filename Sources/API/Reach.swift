@@ -1,0 +1,97 @@
+internal import ControlPlane
+internal import Problems
+
+/// What of the node an operation touches, for credentials that are only for some programs.
+enum Reach: Sendable, Hashable {
+    /// Nothing that belongs to a program.
+    case open
+    /// The program that the path's first variable names.
+    case program
+    /// The probe that the path's first variable names, and so its program.
+    case probe
+    /// Several; the handler leaves out, or refuses, what is not in the scope.
+    case filtered
+    /// The whole node: closed to credentials with a scope. So is every operation that is not
+    /// named here, until somebody has thought about it.
+    case whole
+
+    private static let operations: [String: Reach] = [
+        "get_service": .open, "get_health": .open, "get_ready": .open, "get_host": .open,
+        "get_openapi": .open, "list_problems": .open, "get_problem": .open, "get_metrics": .open,
+        "post_stream_ticket": .open,
+        "list_programs": .filtered, "list_probes": .filtered, "post_probe": .filtered,
+        "delete_probes": .filtered, "list_maps": .filtered, "get_events": .filtered,
+        "get_ledger": .filtered,
+    ]
+
+    static func of(_ operation: String, _ template: String) -> Reach {
+        if let reach = operations[operation] { return reach }
+        if template.hasPrefix("/v1/programs/{") || template.hasPrefix("/v1/maps/{") {
+            return .program
+        }
+        return template.hasPrefix("/v1/probes/{") ? .probe : .whole
+    }
+}
+
+extension Service {
+    /// - Throws: `forbidden` for what a name alone tells to be out of scope; `not_found` for what
+    ///   only its labels do, so that nobody learns of it.
+    func checkReach(_ route: Route, _ variables: [String], _ caller: Caller) throws(Problem) {
+        guard !caller.scope.isAll else { return }
+        switch route.reach {
+        case .open, .filtered: return
+        case .program:
+            let name = variables[0]
+            guard caller.scope.allows(name: name) else { throw outOfScope(name, caller) }
+            guard !node.hasProgram(name) || node.contains(caller.scope, program: name) else {
+                throw Problem(.notFound, "There is no program \(name).")
+            }
+        case .probe:
+            guard let program = node.program(ofProbe: variables[0]) else { return }
+            guard node.contains(caller.scope, program: program) else {
+                throw Problem(.notFound, "There is no probe \(variables[0]).")
+            }
+        case .whole:
+            throw Problem(
+                .forbidden,
+                "\(route.operation) is about the whole node; \(caller.actor) is for some programs "
+                    + "only.")
+        }
+    }
+
+    /// For a program that a body or a query names.
+    func checkScope(_ program: String, _ call: Call) throws(Problem) {
+        guard !call.caller.scope.isAll else { return }
+        guard call.caller.scope.allows(name: program) else {
+            throw outOfScope(program, call.caller)
+        }
+        guard !node.hasProgram(program) || node.contains(call.caller.scope, program: program)
+        else { throw Problem(.notFound, "There is no program \(program).") }
+    }
+
+    /// The labels that a program is to have must leave it in the caller's scope.
+    func checkScope(_ program: String, labels: [String: String], _ call: Call) throws(Problem) {
+        guard call.caller.scope.contains(program, labels: labels) else {
+            let wanted = call.caller.scope.labels.sorted { $0.key < $1.key }
+                .map { "\($0.key)=\($0.value)" }.joined(separator: ", ")
+            throw Problem(
+                .forbidden,
+                "\(call.caller.actor) is for programs with the labels \(wanted): give them.")
+        }
+    }
+
+    private func outOfScope(_ program: String, _ caller: Caller) -> Problem {
+        Problem(
+            .forbidden,
+            "\(caller.actor) is for the programs "
+                + (caller.scope.programs ?? ["*"]).joined(separator: ", ") + ", not for \(program)."
+        )
+    }
+}
+
+extension Call {
+    /// Whether the caller may see a program and what belongs to it.
+    func sees(_ program: String, _ node: Node) -> Bool {
+        node.contains(caller.scope, program: program)
+    }
+}
