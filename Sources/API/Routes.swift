@@ -16,6 +16,7 @@ let routes: [Route] = [
     Route(
         .get, "/v1/host", "get_host", .read, getHost, .worker, takes: ["int64"], needsReady: false),
     Route(.get, "/v1/openapi.json", "get_openapi", .read, getOpenAPI, needsReady: false),
+    Route(.get, "/metrics", "get_metrics", .metrics, getMetrics, needsReady: false),
     Route(.get, "/problems", "list_problems", .none, listProblems, needsReady: false),
     Route(.get, "/problems/{code}", "get_problem", .none, getProblem, needsReady: false),
 

@@ -6,7 +6,8 @@ internal import Problems
 @Sendable func getService(_ service: Service, _ call: Call) throws(Problem) -> Answer {
     var links = JSONObject()
     for (name, path) in [
-        ("health", "/v1/health"), ("ready", "/v1/ready"), ("host", "/v1/host"),
+        ("health", "/v1/health"), ("ready", "/v1/ready"), ("metrics", "/metrics"),
+        ("host", "/v1/host"),
         ("openapi", "/v1/openapi.json"), ("programs", "/v1/programs"), ("probes", "/v1/probes"),
         ("maps", "/v1/maps"), ("events", "/v1/events"), ("ledger", "/v1/events/ledger"),
         ("objects", "/v1/objects"), ("tokens", "/v1/tokens"), ("audit", "/v1/audit"),

@@ -1,13 +1,17 @@
 internal import Synchronization
 
 extension EventStreams {
+    /// How many readers there are.
+    public var readerCount: Int { readers.withLock { $0.subscriptions.count } }
+
     /// What became of every record, for each stream that is open or still retained, by name. All
     /// of a stream's numbers are of one moment: they balance. For `GET /v1/events/ledger`, and for
     /// whoever counts: cheap enough to be asked every second.
-    public func ledger() -> [StreamLedger] {
+    /// - Parameter withReaders: false leaves the readers out, whose number has no bound here.
+    public func ledger(withReaders: Bool = true) -> [StreamLedger] {
         // Readers first: whatever they have come to, the stream's end, read after, is not before.
         var places: [UInt64: [(id: UInt64, place: Place)]] = [:]
-        for subscription in all {
+        for subscription in withReaders ? all : [] {
             for place in subscription.places() {
                 places[place.stream.number, default: []].append((subscription.id, place))
             }

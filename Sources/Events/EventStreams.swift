@@ -196,6 +196,13 @@ public final class EventStreams: Sendable {
         return subscription
     }
 
+    /// Returns once the pump and the keeper have both gone around: for a watchdog. Blocks for ever
+    /// where one of them does.
+    public func waitForThreads() {
+        do { try pump.perform(.nothing) } catch { preconditionFailure("nothing was \(error)") }
+        keeper.withLock { $0 }?.waitForRound()
+    }
+
     /// Every reader gets `end` with reason `shutdown`; the pump stops; positions are written.
     public func stop() {
         pump.stop()

@@ -6,6 +6,7 @@ final class Keeper: Sendable {
     private let poller: Poller
     private let wakeup: Wakeup
     private let isStopped = Atomic<Bool>(false)
+    private let rounds = Atomic<UInt64>(0)
     private let thread = Mutex<NamedThread?>(nil)
 
     /// - Parameter beat: gives the due heartbeats and says when the next one is.
@@ -20,6 +21,13 @@ final class Keeper: Sendable {
     /// A reader came: its heartbeat may be the next.
     func look() { wakeup.signal() }
 
+    /// Waits until the thread went around once more.
+    func waitForRound() {
+        let before = rounds.load(ordering: .relaxed)
+        look()
+        while rounds.load(ordering: .relaxed) == before { Clock.sleep(nanoseconds: 1_000_000) }
+    }
+
     func stop() {
         isStopped.store(true, ordering: .releasing)
         wakeup.signal()
@@ -32,6 +40,7 @@ final class Keeper: Sendable {
 
     private func run(_ beat: (UInt64) -> UInt64?) {
         while !isStopped.load(ordering: .acquiring) {
+            rounds.wrappingAdd(1, ordering: .relaxed)
             let now = Clock.monotonicNanoseconds()
             var timeout: Int32 = -1
             if let next = beat(now) {

@@ -35,6 +35,8 @@ final class Pump: Sendable {
         case open(EventStream, any RecordSource, RecordSchema?, (any LostCounter)?)
         case evict(EventStream)
         case close(EventStream)
+        /// Only to hear that the pump is alive.
+        case nothing
         case stop
     }
     private struct Mail {
@@ -126,6 +128,7 @@ final class Pump: Sendable {
             case .close(let stream): rounds.close(stream)
             case .evict(let stream):
                 while stream.state.withLock({ !$0.segments.isEmpty }) { stream.evictOldest() }
+            case .nothing: break
             case .stop:
                 rounds.stop()
                 goesOn = false

@@ -82,6 +82,16 @@ public enum FileSystem {
         return names.sorted()
     }
 
+    /// How many names are in a directory, `.` and `..` left out.
+    public static func count(_ path: String) throws(Errno) -> Int {
+        // SAFETY: the directory stream is opened and closed here and used on this thread only.
+        guard let directory = unsafe opendir(path) else { throw Errno.current }
+        defer { unsafe _ = closedir(directory) }
+        var count = 0
+        while unsafe readdir(directory) != nil { count += 1 }
+        return count - 2
+    }
+
     /// Makes one directory; an existing one is fine.
     public static func makeDirectory(_ path: String, mode: UInt32 = 0o700) throws(Errno) {
         guard unsafe mkdir(path, mode) != 0 else { return }

@@ -4,7 +4,7 @@ public import Linux
 /// Why an object was not loaded. Everything here is for the client.
 public struct LoadFailure: Error, Sendable, Hashable {
     /// Where it ended.
-    public enum Stage: String, Sendable {
+    public enum Stage: String, Sendable, CaseIterable {
         /// The bytes are no BPF object that libbpf can open.
         case elf
         /// The object's or the kernel's type information.

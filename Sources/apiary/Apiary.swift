@@ -50,9 +50,8 @@ struct Serve: ParsableCommand {
 
     func run() throws {
         let configuration = try Configuration(options)
-        LoggingSystem.bootstrap { label in
-            LevelledLog(label)
-        }
+        let output = LogOutput(configuration.logFormat)
+        LoggingSystem.bootstrap { _ in LineLogHandler(output) }
         LogLevel.current.withLock { $0 = configuration.logLevel }
         try Daemon(configuration, options).run()
     }

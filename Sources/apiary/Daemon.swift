@@ -2,6 +2,7 @@ internal import API
 internal import ArgumentParser
 internal import ControlPlane
 internal import Events
+internal import Foundation
 internal import HTTP
 internal import Linux
 internal import Loading
@@ -30,6 +31,7 @@ struct Daemon {
     func run() throws {
         Signal.takeOver()
         let descriptors = ProcessLimits.raise()
+        let supervisor = Supervisor(environment: ProcessInfo.processInfo.environment)
         for name in configuration.unknownVariables { log.warning("\(name) is not a setting") }
         try configuration.tlsIdentity?.activate()
         let rules = try configuration.accessRules
@@ -44,19 +46,20 @@ struct Daemon {
                 log.warning("run_stats: \(error.detail)")
             }
         }
+        let statistics = ServerStatistics()
         node.tokens.replaceFixed(fileTokens)
         let service = Service(
             node: node, version: apiaryVersion, rules: rules,
             streamsPerCredential: configuration.integer("streams_per_credential"),
             ownUserID: ProcessLimits.userID,
-            manifestObjectsDirectory: configuration.optionalText("manifest_objects_dir"), log: log)
-        var limits = ServerLimits()
+            manifestObjectsDirectory: configuration.optionalText("manifest_objects_dir"),
+            statistics: statistics, log: log)
+        var limits = configuration.serverLimits
         // Half of the descriptors are for maps, links and rings.
         limits.connections = min(limits.connections, max(64, descriptors / 2))
-        limits.writeStallSeconds = configuration.integer("slow_consumer_s")
         let server = try Server(
-            configuration.listeners,
-            limits: limits, application: service, log: { [log] in log.warning("\($0)") })
+            try listeners(supervisor), limits: limits, application: service, statistics: statistics,
+            log: { [log] in log.warning("\($0)") })
         try grantSocket()
         log.notice(
             "listening",
@@ -66,7 +69,9 @@ struct Daemon {
             throw ExitCode(1)
         }
         log.notice("ready")
-        wait(service)
+        supervisor.notify("READY=1\nSTATUS=Serving")
+        wait(server, service, node, supervisor)
+        supervisor.notify("STOPPING=1")
         node.stop()
         server.stop(deadlineMilliseconds: 2500)
         if node.isToDetach || configuration.flag("detach_on_stop") {
@@ -83,7 +88,7 @@ struct Daemon {
             stateDirectory: configuration.text("state_dir"),
             journalDirectory: configuration.text("journal_dir"),
             bpffsDirectory: configuration.text("bpffs"),
-            loader: Loader(executable: configuration.text("loader")),
+            loader: configuration.makeLoader(),
             auditRows: configuration.integer("audit_rows"))
         node.journalLimits.bytesPerStream = configuration.integer("journal_stream_bytes")
         node.journalLimits.bytesInAll = configuration.integer("journal_bytes")
@@ -94,13 +99,12 @@ struct Daemon {
         return node
     }
 
-    private func wait(_ service: Service) {
-        while true {
-            switch Signal.next() {
-            case .interrupt, .terminate: return
-            case .hangUp: reload(service)
-            }
-        }
+    /// The sockets that the supervisor made in place of our own.
+    private func listeners(_ supervisor: Supervisor) throws -> [Listener] {
+        let configured = try configuration.listeners
+        guard !supervisor.sockets.isEmpty else { return configured }
+        let others = configured.filter { if case .unix = $0 { false } else { true } }
+        return supervisor.sockets.map { .inherited($0) } + others
     }
 
     /// - Returns: the locks that keep a second daemon out, to be held until the end.

@@ -58,6 +58,43 @@ enum Settings {
             "detach_on_stop", .flag, "false",
             "Take everything out of the kernel at the stop; the next start brings it back."),
 
+        Setting(
+            "log_format", .choice(LogFormat.allCases.map(\.rawValue)), "logfmt",
+            "How a line of the log is written."),
+
+        // How much one client, and all together, may take.
+        Setting(
+            "max_connections", .integer(16...100_000), "6000",
+            "Open connections of each listener; lowered to its share of the descriptors."),
+        Setting(
+            "max_connections_per_address", .integer(0...100_000), "0",
+            "Open TCP connections of one address; 0: no limit."),
+        Setting(
+            "head_timeout_s", .integer(1...3600), "10",
+            "Until the last header of a request is there, whatever trickles in."),
+        Setting(
+            "body_timeout_s", .integer(1...86_400), "60",
+            "From there to the last byte of the body."),
+        Setting(
+            "body_min_bytes_per_s", .integer(0...1_000_000_000), "1024",
+            "What an upload must reach on average, after its first 5 seconds."),
+        Setting(
+            "idle_timeout_s", .integer(1...86_400), "30",
+            "Between two requests, and for an answer of which the client takes no byte."),
+        Setting(
+            "workers", .integer(1...64), "4", "Threads for requests that may block."),
+        Setting(
+            "load_workers", .integer(1...16), "2", "Threads for loads: so many at once."),
+        Setting(
+            "loader_deadline_ms", .integer(100...3_600_000), "60000",
+            "For one object, from the loader's start to its end."),
+        Setting(
+            "loader_cpu_s", .integer(1...3600), "30",
+            "CPU time for one object, the kernel's verifier included."),
+        Setting(
+            "loader_memory_bytes", .integer(134_217_728...1_099_511_627_776), "2147483648",
+            "Address space of the loader."),
+
         // Declared state.
         Setting(
             "manifest_objects_dir", .path, "",

@@ -1,4 +1,4 @@
-internal import Foundation
+public import Foundation
 internal import Linux
 
 /// Why a daemon of a test could not be started, or curl could not ask it.
@@ -14,6 +14,8 @@ public final class TestDaemon {
     /// Further arguments to `apiary serve`, from the next start on.
     public var arguments: [String]
     public var environment: [String: String]
+    /// What starts the daemon, with its arguments: `/usr/bin/nsenter --net=…`. Empty: nothing.
+    public var launcher: [String] = []
     private var process: Process?
     private var mountedBPFFS = false
     var requestCount = 0
@@ -100,9 +102,10 @@ public final class TestDaemon {
         }
         let output = try appending(to: directory + "/daemon.log")
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: executable)
+        process.executableURL = URL(fileURLWithPath: launcher.first ?? executable)
         process.arguments =
-            [
+            (launcher.isEmpty ? [] : launcher.dropFirst() + [executable])
+            + [
                 "serve", "--runtime-dir", runtimeDirectory, "--state-dir", stateDirectory,
                 "--bpffs", bpffs, "--socket", socket,
             ] + arguments
@@ -182,7 +185,7 @@ public final class TestDaemon {
 
 /// Starts a process whose signals are not blocked. Tests run on threads of libdispatch, which block
 /// nearly all; Foundation's Process hands that on, and its child would never see a SIGTERM.
-func runWithDefaultSignals(_ process: Process) throws {
+public func runWithDefaultSignals(_ process: Process) throws {
     var none = sigset_t()
     var before = sigset_t()
     unsafe sigemptyset(&none)
