@@ -7,8 +7,8 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 swift_flags ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build bpf check lint test test-faults bench fuzz schemathesis soak generate \
-	migration-hashes fmt run install \
+.PHONY: help setup build bpf check lint test test-faults test-kernels bench fuzz \
+	schemathesis soak generate migration-hashes fmt run install \
 	uninstall clean
 
 help: ## show this
@@ -40,6 +40,10 @@ test: setup bpf ## everything that this kernel can show; run it as root
 test-faults: setup bpf ## kills, full disks, foreign hands, reboots: one line a fault; as root
 	swift build $(swift_flags) --build-tests
 	@scripts/test-faults.sh
+
+test-kernels: bpf ## the probes' tests in Debian's 5.10, 6.1 and 6.12, booted in QEMU; as root
+	swift build $(swift_flags) --build-tests
+	@scripts/test-kernels.sh
 
 bench: build ## measure against the peers in C, bpftool and bpftrace, in one run
 	@scripts/setup.sh bench

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what Apiary needs to be built, run and tested on Debian 12/13 or Ubuntu 24.04.
 # Does nothing, quickly and without the network, when everything is there. Needs root only when it
-# has something to install. Usage: scripts/setup.sh [bench|test]
+# has something to install. Usage: scripts/setup.sh [bench|test|kernels]
 set -euo pipefail
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -41,6 +41,12 @@ if [ "${1:-}" = test ]; then
 fi
 if [ "${1:-}" = bench ]; then
     required+=("command:bpftrace bpftrace" "command:wrk wrk" "command:gcc gcc")
+fi
+
+if [ "${1:-}" = kernels ]; then
+    # What boots Debian's kernels: see scripts/test-kernels.sh.
+    required+=("command:qemu-system-x86_64 qemu-system-x86" "command:busybox busybox-static"
+        "command:cpio cpio" "command:xz xz-utils")
 fi
 
 present() {

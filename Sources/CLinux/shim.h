@@ -79,6 +79,15 @@ static inline int apiary_file_identity(const char *path, struct apiary_file_iden
     return 0;
 }
 
+/// openat2(2) as if `directory` were the root, also for symbolic links and `..`: a descriptor, or -1
+/// with errno set. Linux 5.6.
+static inline int apiary_open_in_root(int directory, const char *path, uint64_t flags) {
+    struct {
+        uint64_t flags, mode, resolve;
+    } how = {flags, 0, 0x10};  // RESOLVE_IN_ROOT
+    return (int)syscall(SYS_openat2, directory, path, &how, sizeof(how));
+}
+
 /// pidfd_getfd(2): our own copy of another process's descriptor, or -1 with errno set. Linux 5.6.
 static inline int apiary_pidfd_getfd(int pidfd, int descriptor) {
     return (int)syscall(SYS_pidfd_getfd, pidfd, descriptor, 0);

@@ -15,7 +15,7 @@ extension Node {
             let reported = program.report.functions.first(where: { $0.name == name })
         else { throw Problem(.notFound, "Program \(program.name) has no function \(name).") }
         try AttachDocument.checkKind(document.kind, fits: reported)
-        let site = AttachSite(document: document, function: reported, program: program, node: self)
+        let site = AttachSite(document: document, function: reported, program: program, node: self, pin: pin)
         guard document.kind.entersNamespace, let namespace = site.text("netns") else {
             return try attach(function, at: site, pin: pin, namespace: nil)
         }

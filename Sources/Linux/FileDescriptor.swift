@@ -50,6 +50,18 @@ public struct FileDescriptor: ~Copyable, Sendable {
         return file
     }
 
+    /// Opens `path` as a process finds it whose root is `root`: symbolic links and `..` do not lead
+    /// out of it, and absolute ones begin there.
+    /// - Note: Kernel 5.6, openat2(2).
+    public static func open(
+        _ path: String, inRoot root: String, _ flags: OpenFlags = .read
+    ) throws(Errno) -> FileDescriptor {
+        let directory = try open(root, [.read, .directory])
+        let result = unsafe apiary_open_in_root(
+            directory.raw, path, UInt64(flags.rawValue | O_CLOEXEC))
+        return FileDescriptor(owning: try check(result))
+    }
+
     /// Reads at most `capacity` bytes from the descriptor's position; empty at the end.
     public func read(atMost capacity: Int) throws(Errno) -> [UInt8] {
         var failure: Errno?

@@ -87,6 +87,20 @@ public struct Loader: Sendable {
         return offsets
     }
 
+    /// The places of a USDT probe in an ELF executable or library, with their arguments.
+    /// - Throws: `request` where the file has no such probe, or one of its arguments is nowhere
+    ///   that can be read; else as `offsets(of:in:)`.
+    public func sites(ofProvider provider: String, name: String, in path: String)
+        throws(LoadFailure) -> [USDTSite]
+    {
+        let file = try Self.open(path)
+        let answer = try run(.usdt(provider: provider, name: name), on: file.raw, path)
+        guard case .sites(let sites) = answer, !sites.isEmpty else {
+            throw LoadFailure(.crash, "the loader answered with something else than places")
+        }
+        return sites
+    }
+
     private static func open(_ path: String) throws(LoadFailure) -> FileDescriptor {
         do {
             // Not blocking: a path that is a FIFO must not hold this thread.
