@@ -65,7 +65,7 @@ extension Node {
     ) throws(Problem) -> [KernelObject] {
         let ids: [UInt32]
         do { ids = try Inventory.ids(kind).filter { $0 > after } } catch {
-            throw Problem(error, while: "list what it holds")
+            throw Problem(error, while: "list what it holds, which wants CAP_SYS_ADMIN")
         }
         let survey = KernelSurvey(self, kind)
         var found: [KernelObject] = []

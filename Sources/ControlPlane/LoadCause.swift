@@ -21,6 +21,8 @@ enum LoadCause: String, CaseIterable {
 
     /// nil where it is none of these.
     static func find(_ failure: LoadFailure, on host: HostFacts = .read()) -> LoadCause? {
+        // More functions and maps than descriptors.
+        if failure.errno == .emfile { return .rlimit }
         switch failure.stage {
         case .permission: return ofPermission(failure, host)
         case .map: return ofMap(failure)
@@ -34,9 +36,8 @@ enum LoadCause: String, CaseIterable {
             }
             return words.first { row in row.words.contains { reason.contains($0) } }?.cause
         default:
-            // A map or function too many for the descriptors, the memory, the CPU time.
-            let isOfLimit = failure.errno == .emfile || failure.stage == .deadline
-            return isOfLimit || isOutOfMemory(failure) ? .rlimit : nil
+            // The memory or the CPU time that the loader may take.
+            return failure.stage == .deadline || isOutOfMemory(failure) ? .rlimit : nil
         }
     }
 
@@ -93,7 +94,6 @@ enum LoadCause: String, CaseIterable {
     private static func ofMap(_ failure: LoadFailure) -> LoadCause? {
         switch failure.errno {
         case .e2big, .enomem: .mapTooBig
-        case .emfile: .rlimit
         default: nil
         }
     }

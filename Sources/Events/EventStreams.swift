@@ -15,7 +15,7 @@ public final class EventStreams: Sendable {
 
     let journal: Journal
     private let pump: Pump
-    private let readers: Mutex<Readers>
+    let readers: Mutex<Readers>
     let shares = Mutex(StreamShares())
     /// The open rings, by the kernel's id: for who takes one over.
     private let sources = Mutex<[UInt64: any RecordSource]>([:])

@@ -37,6 +37,9 @@ internal import Loading
     /// `fentry.s/do_unlinkat` without the target: `fentry.s`.
     private var sectionKind: Substring { section.prefix { $0 != "/" } }
 
+    /// `do_unlinkat` of `fentry.s/do_unlinkat`; empty where there is none.
+    var sectionTarget: String { String(section.dropFirst(sectionKind.count + 1)) }
+
     /// libbpf keeps this flag to itself: it derives it from the section's name at the load.
     private var isSleepable: Bool {
         let flags = unsafe bpf_program__flags(program)

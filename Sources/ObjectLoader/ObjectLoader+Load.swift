@@ -124,7 +124,9 @@ extension ObjectLoader {
                 throw LoadFailure(
                     .request,
                     "\(pin == nil ? "the kernel's BTF" : "the other program") has no target "
-                        + "\"\(target)\" for \"\(name)\"",
+                        + "\"\(target)\" for \"\(name)\""
+                        + (pin == nil
+                            ? KernelTargets.near(target, section: function.section) : ""),
                     errno: failure, function: name, libbpfLog: LibbpfLog.text, pointer: pointer)
             }
         }

@@ -48,7 +48,9 @@ enum Refusal {
                 return failure
             }
             if rest.contains("kernel BTF type ID") || rest.contains("attach target") {
-                return failure(.relocation, line, number, function: name)
+                let target = request.targets[name] ?? functions[index].sectionTarget
+                let near = KernelTargets.near(target, section: functions[index].section)
+                return failure(.relocation, line + near, number, function: name)
             }
         }
         if let line = lines.first(where: { subject("map", $0) != nil || $0.contains(" map(") }) {

@@ -136,6 +136,46 @@ import Testing
         }
     }
 
+    @Test func `a daemon without the capabilities says which it lacks`() throws {
+        let apiary = try TestDaemon(isStarted: false)
+        apiary.launcher = [
+            "setpriv", "--bounding-set=-bpf,-perfmon,-net_admin,-sys_admin", "--inh-caps=-all",
+        ]
+        try apiary.start()
+        let answer = try apiary.curl("PUT /v1/programs/x", file: "hooks_next.bpf.o").answers(
+            501,
+            #"""
+            {"code":"kernel_forbids","stage":"permission","cause":"missing_capability","errno":"EPERM"}
+            """#)
+        #expect(answer["/hint"]?.string?.contains("CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN") == true)
+        try apiary.curl("GET /v1/kernel/programs").answers(501, problem: .kernelForbids)
+    }
+
+    @Test func `a loader without enough descriptors says which limit it met`() throws {
+        let apiary = try TestDaemon()
+        let daemon = try #require(apiary.processIdentifier)
+        try Machine.run("prlimit", "--pid", "\(daemon)", "--nofile=250:250")
+        let answer = try apiary.curl("PUT /v1/programs/x", file: "throng.bpf.o")
+            .answers(422, #"{"cause":"rlimit","errno":"EMFILE"}"#)
+        #expect(answer["/hint"]?.string?.contains("LimitNOFILE") == true)
+        #expect(try apiary.pins == [])
+    }
+
+    @Test func `a target that is misspelt is told with near ones`() throws {
+        let apiary = try TestDaemon()
+        let hooks = try apiary.curl("PUT /v1/programs/hooks", file: "hooks.bpf.o").answers(201)
+        let digest = hooks["/digest"]?.string ?? ""
+        let answer = try apiary.curl(
+            "PUT /v1/programs/x",
+            json: """
+                {"object":{"digest":"\(digest)"},
+                 "functions":{"only":["on_typed"],"targets":{"on_typed":"sys_entr"}}}
+                """
+        ).answers(
+            400, #"{"code":"invalid_member","pointer":"/functions/targets/on_typed"}"#)
+        #expect(answer["/detail"]?.string?.contains("near it: \"sys_enter\"") == true, "\(answer)")
+    }
+
     @Test func `a refusal leaves nothing, and is in the contract`() throws {
         let apiary = try TestDaemon()
         for row in Self.verifierRows.prefix(6) + Self.otherRows.suffix(5) {

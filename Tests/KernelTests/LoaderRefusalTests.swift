@@ -127,9 +127,10 @@ import Testing
         try FileSystem.rename("\(volume.pins)/\(program)", to: keptProgram)
         try volume.clear()
         let shape = try refusal("counter") { $0.reusedMaps = ["callers": kept] }
-        #expect(shape.stage == .request)
+        #expect(shape.stage == .map)
+        #expect(shape.map == "callers")
         #expect(shape.pointer == "/reused_maps/callers")
-        #expect(shape.message.contains("type is 2"), "\(shape.message)")
+        #expect(shape.message.contains("it is a array, the object's a "), "\(shape.message)")
         let kind = try refusal("counter") { $0.reusedMaps = ["callers": keptProgram] }
         #expect(kind.message.hasSuffix("is not a map"))
         let nothing = try refusal("counter") { $0.reusedMaps = ["callers": kept + "2"] }

@@ -14,7 +14,8 @@ public final class TestDaemon {
     /// Further arguments to `apiary serve`, from the next start on.
     public var arguments: [String]
     public var environment: [String: String]
-    /// What starts the daemon, with its arguments: `/usr/bin/nsenter --net=…`. Empty: nothing.
+    /// A command that becomes the daemon, from the next start on: `["nsenter", "--net=…"]`,
+    /// `["setpriv", "--bounding-set=-bpf"]`. Empty: nothing.
     public var launcher: [String] = []
     private var process: Process?
     private var mountedBPFFS = false
@@ -102,10 +103,9 @@ public final class TestDaemon {
         }
         let output = try appending(to: directory + "/daemon.log")
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: launcher.first ?? executable)
+        process.executableURL = URL(fileURLWithPath: launcher.isEmpty ? executable : "/usr/bin/env")
         process.arguments =
-            (launcher.isEmpty ? [] : launcher.dropFirst() + [executable])
-            + [
+            (launcher.isEmpty ? [] : launcher + [executable]) + [
                 "serve", "--runtime-dir", runtimeDirectory, "--state-dir", stateDirectory,
                 "--bpffs", bpffs, "--socket", socket,
             ] + arguments
