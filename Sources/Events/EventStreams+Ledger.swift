@@ -1,9 +1,6 @@
 internal import Synchronization
 
 extension EventStreams {
-    /// How many readers there are.
-    public var readerCount: Int { readers.withLock { $0.subscriptions.count } }
-
     /// What became of every record, for each stream that is open or still retained, by name. All
     /// of a stream's numbers are of one moment: they balance. For `GET /v1/events/ledger`, and for
     /// whoever counts: cheap enough to be asked every second.

@@ -15,7 +15,7 @@ public final class EventStreams: Sendable {
 
     let journal: Journal
     private let pump: Pump
-    let readers: Mutex<Readers>
+    private let readers: Mutex<Readers>
     let shares = Mutex(StreamShares())
     /// The open rings, by the kernel's id: for who takes one over.
     private let sources = Mutex<[UInt64: any RecordSource]>([:])
@@ -217,6 +217,9 @@ public final class EventStreams: Sendable {
         }
         keeper?.stop()
     }
+
+    /// How many readers there are.
+    public var readerCount: Int { readers.withLock { $0.subscriptions.count } }
 
     var all: [Subscription] { readers.withLock { Array($0.subscriptions.values) } }
 
