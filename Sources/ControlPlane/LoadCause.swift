@@ -18,6 +18,7 @@ enum LoadCause: String, CaseIterable {
     case incompatibleLicense = "incompatible_license"
     case uninitializedRead = "uninitialized_read"
     case unreleasedReference = "unreleased_reference"
+    case untypedPointer = "untyped_pointer"
 
     /// nil where it is none of these.
     static func find(_ failure: LoadFailure, on host: HostFacts = .read()) -> LoadCause? {
@@ -72,12 +73,13 @@ enum LoadCause: String, CaseIterable {
                 "unbounded memory access", "outside of the allowed memory range",
                 "outside of the packet", "outside of the array range", "invalid access to",
                 "min value is negative", "invalid write to stack", "invalid stack",
-                "invalid read from stack R10 off=-5", "context access off=",
+                "context access off=",
                 "math between ", "unbounded min value", "invalid zero-sized read",
-                "invalid variable-offset", "R10 off=", "memory access",
+                "invalid variable-offset", "memory access",
             ]
         ),
         (.uninitializedRead, ["!read_ok", "invalid indirect read", "invalid read from stack"]),
+        (.untypedPointer, ["invalid mem access 'scalar'", "invalid mem access 'inv'"]),
         (.unreleasedReference, ["Unreleased reference", "reference leak", "spin_lock"]),
     ]
 
@@ -170,6 +172,10 @@ extension LoadCause {
         case .uninitializedRead:
             "Something is read that nothing was written to: initialize variables, also the "
                 + "padding of structures that helpers get: struct key key = {};"
+        case .untypedPointer:
+            "A number is no pointer to the verifier: read kernel memory with BPF_CORE_READ() or "
+                + "bpf_probe_read_kernel(), user memory with bpf_probe_read_user(), or take typed "
+                + "arguments (tp_btf, fentry)."
         case .unreleasedReference:
             "What was acquired must be given back on every path before the function ends: "
                 + "bpf_ringbuf_submit or _discard, bpf_sk_release, bpf_spin_unlock."

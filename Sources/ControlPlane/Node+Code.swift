@@ -89,8 +89,8 @@ extension Node {
         let restriction = FileSystem.text("/proc/sys/kernel/kptr_restrict") ?? "unknown"
         return Problem(
             .kernelForbids,
-            "The kernel does not show the \(what) of \(program).\(function): it wants CAP_SYSLOG and "
-                + "CAP_BPF, and kernel.kptr_restrict, which is \(restriction), below 2.")
+            "The kernel does not show the \(what) of \(program).\(function): it wants CAP_SYSLOG "
+                + "and CAP_BPF, and kernel.kptr_restrict, which is \(restriction), below 2.")
     }
 
     private func types(of code: ProgramCode) -> BTFTypes? {

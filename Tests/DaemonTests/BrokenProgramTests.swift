@@ -72,6 +72,9 @@ import Testing
             "map_constant", "verifier", nil, "write into map forbidden",
             "*(volatile __u64 *)&limit = 6;"),
         Row("register_unset", "verifier", "uninitialized_read", "R6 !read_ok"),
+        Row(
+            "pointer_untyped", "verifier", "untyped_pointer", "invalid mem access 'scalar'",
+            "return task->pid;"),
         Row("end_missing", "verifier", nil, "last insn is not an exit"),
         Row("code_dead", "verifier", nil, "unreachable insn 2"),
         Row("pointer_shift", "verifier", nil, "pointer arithmetic"),
