@@ -19,12 +19,16 @@ public struct Service: Application {
     let streams: OpenStreams
     /// Where a manifest's `object.path` points into; nil: paths are not allowed.
     let manifestObjectsDirectory: String?
+    /// The watched folder; nil where none is.
+    let manifests: ManifestFolder?
 
     /// - Parameter ownUserID: of the daemon: that user is admin, as root is.
     public init(
         node: Node, version: String, rules: AccessRules, streamsPerCredential: Int,
-        ownUserID: UInt32, manifestObjectsDirectory: String? = nil, log: Logger
+        ownUserID: UInt32, manifestObjectsDirectory: String? = nil,
+        manifests: ManifestFolder? = nil, log: Logger
     ) {
+        self.manifests = manifests
         self.manifestObjectsDirectory = manifestObjectsDirectory
         self.node = node
         self.version = version

@@ -44,11 +44,13 @@ struct Daemon {
             }
         }
         node.tokens.replaceFixed(fileTokens)
+        let folder = try manifestFolder(node)
         let service = Service(
             node: node, version: apiaryVersion, rules: rules,
             streamsPerCredential: configuration.integer("streams_per_credential"),
             ownUserID: ProcessLimits.userID,
-            manifestObjectsDirectory: configuration.optionalText("manifest_objects_dir"), log: log)
+            manifestObjectsDirectory: configuration.optionalText("manifest_objects_dir"),
+            manifests: folder, log: log)
         var limits = ServerLimits()
         // Half of the descriptors are for maps, links and rings.
         limits.connections = min(limits.connections, max(64, descriptors / 2))
@@ -64,11 +66,31 @@ struct Daemon {
             throw ExitCode(1)
         }
         log.notice("ready")
+        try start(folder)
         wait(service)
+        folder?.stop()
         node.stop()
         server.stop(deadlineMilliseconds: 4000)
         log.notice("stopped; probes stay attached")
         _ = locks
+    }
+
+    private func manifestFolder(_ node: Node) throws -> ManifestFolder? {
+        guard let directory = configuration.optionalText("manifests_dir") else { return nil }
+        guard FileSystem.kind(directory) == .directory else {
+            throw StartRefusal("manifests_dir \(directory) is not a directory: make it first.")
+        }
+        return try ManifestFolder(
+            directory, node: node,
+            objectsDirectory: configuration.optionalText("manifest_objects_dir"),
+            ownUserID: ProcessLimits.userID, log: log)
+    }
+
+    private func start(_ folder: ManifestFolder?) throws {
+        do { try folder?.start() } catch {
+            throw StartRefusal(
+                "\(configuration.text("manifests_dir")) cannot be watched: \(error).")
+        }
     }
 
     private func wait(_ service: Service) {
