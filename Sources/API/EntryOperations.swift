@@ -237,11 +237,16 @@ private final class DumpAnswer: ResponseStream {
 }
 
 @Sendable func deleteEntry(_ service: Service, _ call: Call) throws(Problem) -> Answer {
-    let map = try service.node.map(call.variables[0], call.variables[1])
+    let missingIsFine = try call.flag("missing_ok")
+    let map: MapView
+    do { map = try service.node.map(call.variables[0], call.variables[1]) } catch {
+        // Of a map that is not there no entry is either.
+        if missingIsFine { return .noContent }
+        throw error
+    }
     let existed = try service.node.deleteEntry(
         map, key: call.variables[2], ifMatch: try call.entryTags, try call.entryStyle,
         isDryRun: try call.isDryRun)
-    let missingIsFine = try call.flag("missing_ok")
     guard existed || missingIsFine else {
         throw Problem(
             .notFound, "Map \(map.program)/\(map.name) has no entry \(call.variables[2]).")

@@ -22,13 +22,16 @@ public struct Service: Application {
     /// The server's, which is made after the service.
     let statistics: ServerStatistics
     let metrics = RequestMetrics(operations: routes.map(\.operation))
+    /// The watched folder; nil where none is.
+    let manifests: ManifestFolder?
 
     /// - Parameter ownUserID: of the daemon: that user is admin, as root is.
     public init(
         node: Node, version: String, rules: AccessRules, streamsPerCredential: Int,
-        ownUserID: UInt32, manifestObjectsDirectory: String? = nil, statistics: ServerStatistics,
-        log: Logger
+        ownUserID: UInt32, manifestObjectsDirectory: String? = nil,
+        manifests: ManifestFolder? = nil, statistics: ServerStatistics, log: Logger
     ) {
+        self.manifests = manifests
         self.manifestObjectsDirectory = manifestObjectsDirectory
         self.statistics = statistics
         self.node = node

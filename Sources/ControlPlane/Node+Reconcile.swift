@@ -30,6 +30,8 @@ extension Node {
                     continue
                 }
                 if bringBack(row) { changed.insert(row.name) }
+                let now = state.withLock { $0.programs[row.name]?.row.loadID }
+                if now != row.loadID { restoreDeclaredEntries(ofProgram: row.name) }
                 fault(.afterBringBack)
             }
             bringBack(registered.probes, own, &changed)

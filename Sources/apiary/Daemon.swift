@@ -48,12 +48,13 @@ struct Daemon {
         }
         let statistics = ServerStatistics()
         node.tokens.replaceFixed(fileTokens)
+        let folder = try manifestFolder(node)
         let service = Service(
             node: node, version: apiaryVersion, rules: rules,
             streamsPerCredential: configuration.integer("streams_per_credential"),
             ownUserID: ProcessLimits.userID,
             manifestObjectsDirectory: configuration.optionalText("manifest_objects_dir"),
-            statistics: statistics, log: log)
+            manifests: folder, statistics: statistics, log: log)
         var limits = configuration.serverLimits
         // Half of the descriptors are for maps, links and rings.
         limits.connections = min(limits.connections, max(64, descriptors / 2))
@@ -69,9 +70,11 @@ struct Daemon {
             throw ExitCode(1)
         }
         log.notice("ready")
+        try start(folder)
         supervisor.notify("READY=1\nSTATUS=Serving")
         wait(server, service, node, supervisor)
         supervisor.notify("STOPPING=1")
+        folder?.stop()
         node.stop()
         server.stop(deadlineMilliseconds: 2500)
         if node.isToDetach || configuration.flag("detach_on_stop") {
@@ -105,6 +108,24 @@ struct Daemon {
         guard !supervisor.sockets.isEmpty else { return configured }
         let others = configured.filter { if case .unix = $0 { false } else { true } }
         return supervisor.sockets.map { .inherited($0) } + others
+    }
+
+    private func manifestFolder(_ node: Node) throws -> ManifestFolder? {
+        guard let directory = configuration.optionalText("manifests_dir") else { return nil }
+        guard FileSystem.kind(directory) == .directory else {
+            throw StartRefusal("manifests_dir \(directory) is not a directory: make it first.")
+        }
+        return try ManifestFolder(
+            directory, node: node,
+            objectsDirectory: configuration.optionalText("manifest_objects_dir"),
+            ownUserID: ProcessLimits.userID, log: log)
+    }
+
+    private func start(_ folder: ManifestFolder?) throws {
+        do { try folder?.start() } catch {
+            throw StartRefusal(
+                "\(configuration.text("manifests_dir")) cannot be watched: \(error).")
+        }
     }
 
     /// - Returns: the locks that keep a second daemon out, to be held until the end.
