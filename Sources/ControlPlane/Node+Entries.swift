@@ -181,6 +181,11 @@ extension LoadedMap {
         switch error.errno {
         case .eperm where map.isFrozen == true:
             problem.detail = "Could not \(action) of map \(path): it is frozen, for good."
+        case .enospc where map.info.type == .userRingbuf:
+            return Problem(
+                .mapFull,
+                "Could not \(action) of map \(path): its ring of \(map.info.maxEntries) bytes is "
+                    + "full, the program has not read it.", errno: error.errno.name, cause: error)
         case .ebadf where !abilities.instead.isEmpty: problem.detail += " " + abilities.hint
         default: break
         }

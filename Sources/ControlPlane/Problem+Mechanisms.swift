@@ -38,8 +38,6 @@ extension Problem {
         let (type, why): (ProblemType, String) =
             switch error.errno {
             case .e2big: (.mapFull, "it holds its max_entries of \(entries)")
-            case .enospc:
-                (.mapFull, "its ring of \(entries) bytes is full: the program has not read it")
             case .enomem: (.resourceExhausted, "the kernel has no memory for it")
             case .eexist: (.alreadyExists, "the entry exists")
             case .enoent: (.notFound, "there is no such entry")

@@ -37,7 +37,7 @@ follow_changes() {
         seq 0 10 $((follow_entries - 1)) | awk -v round="$round" '{
             printf "{\"update\":{\"key\":%d,\"value\":{\"packets\":%d}}}\n", $1, round
         }' | curl -sS --unix-socket "$socket" -o /dev/null -H 'Content-Type: application/x-ndjson' \
-            --data-binary @- 'http://apiary/v1/maps/table/table/batch?results=failed'
+            --data-binary @- 'http://apiary/v1/maps/table/table/batch?results=failed' 2>/dev/null
         sleep 1
     done
 }
