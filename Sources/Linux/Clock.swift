@@ -102,6 +102,13 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
         return era * 146_097 + dayOfEra - 719_468
     }
 
+    /// The wall time of a moment of this boot, by both clocks of now.
+    /// - Parameter bootNanoseconds: of `Clock.boottimeNanoseconds`.
+    public init(bootNanoseconds: UInt64) {
+        let start = Clock.realtimeNanoseconds() &- Clock.boottimeNanoseconds()
+        self.init(nanoseconds: start &+ bootNanoseconds)
+    }
+
     public static func now() -> Timestamp { Timestamp(nanoseconds: Clock.realtimeNanoseconds()) }
 
     public static func < (one: Timestamp, other: Timestamp) -> Bool {
