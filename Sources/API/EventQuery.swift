@@ -49,8 +49,8 @@ struct EventQuery {
                 throw Problem(
                     .forbidden,
                     "source=trace_pipe shows what all programs of the host print: it wants the "
-                        + "role admin without a scope, this caller has \(call.caller.role.rawValue)."
-                )
+                        + "role admin without a scope, this caller has "
+                        + "\(call.caller.role.rawValue).")
             }
             guard query.program == nil, query.map == nil else {
                 throw Problem(
