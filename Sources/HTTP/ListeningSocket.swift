@@ -16,7 +16,7 @@ struct ListeningSocket: ~Copyable, Sendable {
                 descriptor = try Self.bindUnix(path, mode)
                 self.path = path
                 port = nil
-            case .tcp(let host, let port):
+            case .tcp(let host, let port), .tls(let host, let port, _):
                 descriptor = try Self.bindTCP(host, port)
                 path = nil
                 self.port = Self.port(of: descriptor.raw)

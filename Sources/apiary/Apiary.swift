@@ -54,7 +54,6 @@ struct Serve: ParsableCommand {
             LevelledLog(label)
         }
         LogLevel.current.withLock { $0 = configuration.logLevel }
-        let options = options
-        try Daemon(configuration) { try Configuration(options) }.run()
+        try Daemon(configuration, options).run()
     }
 }

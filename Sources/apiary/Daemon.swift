@@ -18,19 +18,19 @@ struct StartRefusal: Error, CustomStringConvertible {
 /// Puts the rooms together, and takes them apart again when a signal says so.
 struct Daemon {
     let configuration: Configuration
+    let options: ServeOptions
     let log = Logger(label: "apiary")
-    /// Reads the configuration once more.
-    let readAgain: () throws -> Configuration
 
-    init(_ configuration: Configuration, readAgain: @escaping () throws -> Configuration) {
+    init(_ configuration: Configuration, _ options: ServeOptions) {
         self.configuration = configuration
-        self.readAgain = readAgain
+        self.options = options
     }
 
     func run() throws {
         Signal.takeOver()
         let descriptors = ProcessLimits.raise()
         for name in configuration.unknownVariables { log.warning("\(name) is not a setting") }
+        try configuration.tlsIdentity?.activate()
         let rules = try configuration.accessRules
         let fileTokens = try configuration.fileTokens
         var locks = try prepareDirectories()
@@ -38,6 +38,11 @@ struct Daemon {
         locks.append(
             try lock(configuration.text("bpffs"), FileLock.init(directory:)))
         let node = try makeNode()
+        if configuration.flag("run_stats") {
+            do { try node.holdRunStatistics() } catch {
+                log.warning("run_stats: \(error.detail)")
+            }
+        }
         node.tokens.replaceFixed(fileTokens)
         let service = Service(
             node: node, version: apiaryVersion, rules: rules,
@@ -50,6 +55,7 @@ struct Daemon {
         let server = try Server(
             configuration.listeners,
             limits: limits, application: service, log: { [log] in log.warning("\($0)") })
+        try grantSocket()
         log.notice(
             "listening",
             metadata: ["socket": "\(configuration.text("socket"))", "version": "\(apiaryVersion)"])
@@ -58,7 +64,7 @@ struct Daemon {
             throw ExitCode(1)
         }
         log.notice("ready")
-        wait()
+        wait(service)
         node.stop()
         server.stop(deadlineMilliseconds: 2500)
         if node.isToDetach || configuration.flag("detach_on_stop") {
@@ -70,11 +76,11 @@ struct Daemon {
         _ = locks
     }
 
-    private func wait() {
+    private func wait(_ service: Service) {
         while true {
             switch Signal.next() {
             case .interrupt, .terminate: return
-            case .hangUp: reload()
+            case .hangUp: readAgain(service)
             }
         }
     }

@@ -34,31 +34,13 @@ struct LevelledLog: LogHandler {
 }
 
 extension Configuration {
-    /// Settings that a running daemon takes over at SIGHUP; the others need a restart.
-    static let reloaded: Set<String> = ["log_level"]
+    /// Settings that a running daemon takes over at SIGHUP.
+    private static let reloaded: Set<String> = ["log_level"]
 
-    /// The keys of the settings that are not as in `other`.
+    /// The settings that are not as in `other` and wait for a start.
     func differences(from other: Configuration) -> [String] {
-        Settings.all.map(\.key).filter { line($0) != other.line($0) }
-    }
-}
-
-extension Daemon {
-    /// Reads the configuration again, as SIGHUP asks. A broken one changes nothing.
-    func reload() {
-        let fresh: Configuration
-        do { fresh = try readAgain() } catch {
-            log.error("SIGHUP: the configuration stays as it was: \(error)")
-            return
+        Settings.all.map(\.key).filter {
+            !Self.reloaded.contains($0) && line($0) != other.line($0)
         }
-        LogLevel.current.withLock { $0 = fresh.logLevel }
-        let changed = fresh.differences(from: configuration)
-        let later = changed.filter { !Configuration.reloaded.contains($0) }
-        log.notice(
-            "SIGHUP: the configuration is read again",
-            metadata: [
-                "log_level": "\(fresh.logLevel)",
-                "after_a_restart": "\(later.isEmpty ? "nothing" : later.joined(separator: " "))",
-            ])
     }
 }
