@@ -30,7 +30,7 @@ extension Daemon {
             let waiting = new.differences(from: configuration)
             log.notice(
                 """
-                SIGHUP: who is let in, tokens, certificates and log_level are read again; other \
+                SIGHUP: log_level, who is let in, tokens and certificates are read again; other \
                 settings wait for a start
                 """, metadata: ["waiting": "\(waiting.joined(separator: " "))"])
         } catch {
