@@ -213,6 +213,11 @@ public final class RegistryStore: Sendable {
         }
     }
 
+    /// Runs `body` outside of a transaction, while nobody else writes.
+    func exclusively<R>(_ body: (Database) throws -> R) throws(RegistryError) -> R {
+        do { return try queue.writeWithoutTransaction(body) } catch { throw Self.translate(error) }
+    }
+
     func write<R>(_ body: (Transaction) throws -> R) throws(RegistryError) -> R {
         do {
             let (result, rows) = try queue.write { database in
