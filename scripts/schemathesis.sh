@@ -49,10 +49,11 @@ for name in counts events; do
     ask -T ".build/bpf/tests/$name.bpf.o" "http://localhost/v1/programs/$name"
 done
 
-# The hooks are found beside the configuration.
-cd Tests/Schemathesis
+# What it remembers stays below .build.
+tests=$PWD/Tests/Schemathesis
+cd "$out"
 status=0
-PYTHONDONTWRITEBYTECODE=1 "$run" --config-file schemathesis.toml run \
+PYTHONPATH=$tests PYTHONDONTWRITEBYTECODE=1 "$run" --config-file "$tests/schemathesis.toml" run \
     "http://127.0.0.1:$port/v1/openapi.json" --url "http://127.0.0.1:$port" \
     --max-time "$seconds" --seed 8 --report junit --report-junit-path "$out/report.xml" \
     --no-color >"$out/output" 2>&1 || status=$?

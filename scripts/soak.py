@@ -114,7 +114,7 @@ class Load:
 
     def programs(self, number):
         noise = random.Random(number)
-        objects = {name: (OBJECTS / f"{name}.bpf.o").read_bytes() for name in ("counter", "events", "maps")}
+        objects = {name: (OBJECTS / f"{name}.bpf.o").read_bytes() for name in ("counter", "events", "globals")}
         while not self.ends.is_set():
             name = noise.choice(list(objects))
             path = f"/v1/programs/soak{number}"
