@@ -23,6 +23,8 @@ required=(
     "command:sqlite3 sqlite3"
     "command:nm binutils"
     "command:perl perl-base"
+    "command:openssl openssl"
+    "command:setpriv util-linux"
     "command:tc iproute2"
 )
 # bpftool is a test's and the benchmarks' peer; its name is the same on Debian, not on Ubuntu.

@@ -51,7 +51,7 @@ final class Access: Sendable {
                 .malformedRequest, "There is more than one credential: send one Authorization.")
         }
         if let ticket { return try tickets.take(ticket, for: head.rawPath) }
-        guard let text = authorizations.first?.value else { return caller(of: head.peer) }
+        guard let text = authorizations.first?.value else { return try caller(of: head.peer) }
         let parts = text.split(separator: " ", omittingEmptySubsequences: true)
         guard parts.count == 2, parts[0].lowercased() == "bearer" else {
             throw Problem(
@@ -64,7 +64,7 @@ final class Access: Sendable {
         }
     }
 
-    private func caller(of peer: Peer) -> Caller {
+    private func caller(of peer: Peer) throws(Problem) -> Caller {
         let rules = rules
         switch peer {
         case .unix(let peer):
@@ -78,6 +78,10 @@ final class Access: Sendable {
         case .tls(let address, let certificate):
             guard let certificate else {
                 return Caller(.nobody, .none, actor: "tls:\(address)")
+            }
+            if let fault = certificate.fault {
+                throw Problem(
+                    .unauthenticated, "The client certificate is not accepted: \(fault)")
             }
             let known = certificate.names.first { rules.certificates[$0] != nil }
             let name = known ?? certificate.names.first ?? certificate.fingerprint

@@ -41,6 +41,17 @@ public struct Service: Application {
     /// New rules from the next request on.
     public func replace(_ rules: AccessRules) { access.replace(rules) }
 
+    /// New tokens of the token file; streams of those that are gone end.
+    public func replaceFixedTokens(_ tokens: [(name: String, role: Role, hash: String)]) {
+        for name in node.tokens.replaceFixed(tokens) {
+            tickets.drop(.token(name))
+            streams.end(.token(name))
+        }
+    }
+
+    /// Returns once the threads of the events have gone around: for a watchdog.
+    public func waitForThreads() { node.events.waitForThreads() }
+
     public func admit(_ head: RequestHead) -> Admission {
         do {
             return try admitted(head)
@@ -279,7 +290,7 @@ public struct Service: Application {
     /// Operations whose answers are not application/json.
     private static let ownMediaTypes: Set<String> = [
         "get_events", "get_object", "get_program_object", "get_probe_output", "list_entries",
-        "list_kernel_entries", "get_metrics",
+        "list_kernel_entries", "get_metrics", "get_xlated", "get_jited",
     ]
 
     private func checkAccept(_ call: Call) throws(Problem) {

@@ -7,8 +7,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-/// AUDIT_ARCH_… of the machine this is compiled for, 0 where it is not known here: seccomp(2) wants
-/// it compared, since a process can make calls of a second architecture, which have other numbers.
+/// AUDIT_ARCH_… of the machine this is compiled for, 0 where it is not known: seccomp(2) wants it
+/// compared, since a process can make calls of a second architecture, which have other numbers.
 static inline uint32_t apiary_audit_architecture(void) {
 #if defined(__x86_64__)
     return AUDIT_ARCH_X86_64;

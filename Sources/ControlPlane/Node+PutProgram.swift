@@ -70,7 +70,8 @@ extension Node {
         let old = state.withLock { $0.programs[change.name] }
         try change.conditions.check(old?.row.revision, of: "Program \(change.name)")
         if let old, let loaded = old.loaded, old.row.digest == change.object.digest,
-            old.row.options == change.options.canonicalText
+            old.row.options == change.options.canonicalText,
+            !hasStaleMaps(loaded, change.options)
         {
             return try reassert(change, old, loaded, origin)
         }
@@ -109,7 +110,8 @@ extension Node {
         -> ProgramOutcome
     {
         let report: LoadReport
-        let request = try request(for: change.options, pinDirectory: nil)
+        let request = try request(
+            for: change.options, name: change.name, pinDirectory: nil)
         do {
             report = try configuration.loader.load(change.object.file, request)
         } catch { throw Problem(error) }
@@ -182,7 +184,7 @@ extension Node {
             throw Problem(error, while: "make \(directory)")
         }
         let report: LoadReport
-        let request = try request(for: options, pinDirectory: directory)
+        let request = try request(for: options, name: name, pinDirectory: directory)
         do {
             report = try configuration.loader.load(object.file, request)
         } catch { throw Problem(error) }

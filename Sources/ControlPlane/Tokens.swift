@@ -68,7 +68,9 @@ public final class Tokens: Sendable {
     private let fixed = Mutex<[Entry]>([])
 
     /// Replaces the tokens that come from a file, each by the digest of its text in hex.
-    public func replaceFixed(_ tokens: [(name: String, role: Role, hash: String)]) {
+    /// - Returns: the names of those that were there and are no longer, or not with that text.
+    @discardableResult
+    public func replaceFixed(_ tokens: [(name: String, role: Role, hash: String)]) -> [String] {
         let now = Clock.realtimeNanoseconds()
         let made = tokens.compactMap { token -> Entry? in
             guard let digest = HexText.bytes(token.hash), digest.count == 32 else { return nil }
@@ -78,7 +80,12 @@ public final class Tokens: Sendable {
                     createdBy: "token_file", expiresAtNanoseconds: nil, revision: 0),
                 digest: digest)
         }
-        fixed.withLock { $0 = made }
+        return fixed.withLock { fixed in
+            defer { fixed = made }
+            return fixed.filter { old in
+                !made.contains { $0.token.name == old.token.name && $0.digest == old.digest }
+            }.map(\.token.name)
+        }
     }
 
     /// What a presented text is. Every digest that may be it is compared whole, in constant time.

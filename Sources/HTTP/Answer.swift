@@ -1,3 +1,4 @@
+internal import CGnuTLS
 internal import CMicrohttpd
 internal import Glibc
 internal import Linux
@@ -93,7 +94,17 @@ enum Answer {
     }
 
     /// As much as the socket takes at once, which is all of a small answer.
-    static func send(_ bytes: [UInt8], to descriptor: Int32) {
+    /// - Parameter session: of a connection with TLS.
+    static func send(
+        _ bytes: [UInt8], to descriptor: Int32, _ session: gnutls_session_t? = nil
+    ) {
+        if let session = unsafe session {
+            _ = unsafe bytes.withUnsafeBytes { buffer in
+                // SAFETY: the array is borrowed for this call; the thread is the connection's.
+                unsafe gnutls_record_send(session, buffer.baseAddress, buffer.count)
+            }
+            return
+        }
         let flags = Int32(MSG_DONTWAIT | MSG_NOSIGNAL)
         _ = unsafe bytes.withUnsafeBytes { buffer in
             // SAFETY: the array is borrowed for this call.

@@ -46,6 +46,7 @@ func requestLineCame(
     else { return nil }
     let core = unsafe Unmanaged<Core>.fromOpaque(context).takeUnretainedValue()
     let connection = unsafe Unmanaged<Connection>.fromOpaque(raw).takeUnretainedValue()
+    unsafe connection.secure(mhd)
     let count = unsafe strlen(target)
     // SAFETY: the text is the connection's for this call.
     return unsafe target.withMemoryRebound(to: UInt8.self, capacity: count) { bytes in

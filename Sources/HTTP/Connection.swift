@@ -17,14 +17,26 @@ final class Connection: Sendable {
 
     /// Open as long as the connection is in its `Watch`.
     let descriptor: Int32
-    let peer: Peer
+    private let accepted: Peer
+    /// With its certificate, once the handshake is over.
+    private let secured = Mutex<Peer?>(nil)
     // The phase in the low byte, above it the second at which it began: one store.
     private let state: Atomic<UInt64>
 
     init(descriptor: Int32, peer: Peer, second: UInt64) {
         self.descriptor = descriptor
-        self.peer = peer
+        accepted = peer
         state = Atomic(second << 8 | Phase.head.rawValue)
+    }
+
+    var peer: Peer { secured.withLock { $0 } ?? accepted }
+
+    /// A request came, so the handshake is over: looks at the certificate, the first time.
+    func secure(_ mhd: OpaquePointer) {
+        guard case .tcp = accepted else { return }
+        secured.withLock { secured in
+            if secured == nil { secured = unsafe accepted.secured(mhd) }
+        }
     }
 
     /// - Parameter second: of the watch's clock.

@@ -1,4 +1,6 @@
+internal import CGnuTLS
 internal import CMicrohttpd
+internal import Glibc
 internal import Linux
 
 /// One libmicrohttpd daemon with its listening socket and threads.
@@ -20,14 +22,20 @@ internal import Linux
         var options = unsafe Self.options(core.limits, context)
         unsafe options.append(option(.CONNECTION_LIMIT, connectionLimit))
         unsafe options.append(option(.LISTEN_SOCKET, Int(socket.descriptor.raw)))
-        if case .tcp = listener {
+        if case .unix = listener {
+        } else {
             unsafe options.append(option(.THREAD_POOL_SIZE, Self.tcpThreads))
             unsafe options.append(
                 option(.PER_IP_CONNECTION_LIMIT, core.limits.connectionsPerAddress))
         }
+        var isTLS: UInt32 = 0
+        if case .tls(_, _, let asksForCertificate) = listener {
+            isTLS = MHD_USE_TLS.rawValue
+            unsafe options += Self.tlsOptions(asksForCertificate)
+        }
         unsafe options.append(option(.END, 0))
         let flags =
-            MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
+            isTLS | MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
             | MHD_USE_ITC.rawValue | MHD_USE_ERROR_LOG.rawValue
         let daemon = unsafe options.withUnsafeMutableBufferPointer { options in
             // SAFETY: the array of options is read during this call only.
@@ -76,6 +84,28 @@ internal import Linux
             // mean closing without an answer.
             option(.STRICT_FOR_CLIENT, MHD_get_version().pointee == CChar(0x30) ? 0 : 1),
         ]
+    }
+
+    /// Certificates come by a callback, so that they can be replaced. libmicrohttpd asks a client
+    /// for its own only where it has authorities to name; which count, we decide.
+    private static func tlsOptions(_ asksForCertificate: Bool) -> [MHD_OptionItem] {
+        let wanted:
+            @convention(c) (
+                gnutls_session_t?, UnsafePointer<gnutls_datum_t>?, Int32,
+                UnsafePointer<gnutls_pk_algorithm_t>?, Int32,
+                UnsafeMutablePointer<UnsafeMutablePointer<gnutls_pcert_st>?>?,
+                UnsafeMutablePointer<UInt32>?, UnsafeMutablePointer<gnutls_privkey_t?>?
+            ) -> Int32 = unsafe certificateWanted
+        // SAFETY: the texts are never freed; the function is cast back to its documented type.
+        var options = unsafe [
+            option(
+                .HTTPS_CERT_CALLBACK, 0, unsafeBitCast(wanted, to: UnsafeMutableRawPointer.self)),
+            option(.HTTPS_PRIORITIES, 0, strdup("SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2")),
+        ]
+        if asksForCertificate, let pem = TLSIdentity.current?.authoritiesPEM {
+            unsafe options.append(option(.HTTPS_MEM_TRUST, 0, strdup(pem)))
+        }
+        return unsafe options
     }
 
     /// Takes no further connection; those that are there go on.

@@ -61,7 +61,7 @@ final class Exchange {
         case .line:
             return unsafe begin(mhd, intake())
         case .receiving(let receiver, let plan):
-            guard piece.isEmpty else { return receive(piece, receiver) }
+            guard piece.isEmpty else { return unsafe receive(mhd, piece, receiver) }
             do {
                 return unsafe run(mhd, plan, try receiver.finish())
             } catch { return unsafe answer(mhd, refused(error)) }
@@ -159,7 +159,9 @@ final class Exchange {
 
     // MARK: The body
 
-    private func receive(_ piece: Span<UInt8>, _ receiver: BodyReceiver) -> Bool {
+    private func receive(
+        _ mhd: OpaquePointer, _ piece: Span<UInt8>, _ receiver: BodyReceiver
+    ) -> Bool {
         do throws(Refusal) {
             try receiver.take(piece)
             let seconds = core.watch.second - bodyBegan
@@ -174,8 +176,9 @@ final class Exchange {
             // In the middle of a body libmicrohttpd takes no response.
             let response = refused(error)
             note(response)
-            Answer.send(
-                Answer.rendered(response, requestID: requestID), to: connection.descriptor)
+            unsafe Answer.send(
+                Answer.rendered(response, requestID: requestID), to: connection.descriptor,
+                Peer.session(of: mhd))
             response.drop()
             lingers = true
             stage = .answered

@@ -1,3 +1,4 @@
+internal import CGnuTLS
 internal import CMicrohttpd
 internal import Glibc
 public import Linux
@@ -8,7 +9,7 @@ public enum Peer: Sendable, Hashable, CustomStringConvertible {
     case unix(PeerCredentials)
     /// The address as text without the port; an IPv4 address also where it came mapped into IPv6.
     case tcp(address: String)
-    /// The same over TLS, with the client's certificate where it sent one that is valid.
+    /// The same over TLS, with the client's certificate where it sent one, valid or not.
     case tls(address: String, certificate: ClientCertificate?)
 
     /// As in the log: `unix:uid=0,pid=7`, `tcp:127.0.0.1`.
@@ -23,20 +24,6 @@ public enum Peer: Sendable, Hashable, CustomStringConvertible {
     var isLocal: Bool { if case .unix = self { true } else { false } }
 }
 
-/// A client's certificate, verified against the configured authorities.
-public struct ClientCertificate: Sendable, Hashable {
-    /// DNS, mail and URI names of the certificate (RFC 5280, 4.2.1.6), then the subject's CN.
-    public let names: [String]
-    /// SHA-256 of the certificate, in hex.
-    public let fingerprint: String
-
-    /// For tests and for callers that make a request without a connection.
-    public init(names: [String], fingerprint: String) {
-        self.names = names
-        self.fingerprint = fingerprint
-    }
-}
-
 extension Peer {
     /// Asks the connection's socket. The family decides: SO_PEERCRED answers for TCP as well.
     static func of(_ connection: OpaquePointer, descriptor: Int32) -> Peer {
@@ -48,6 +35,22 @@ extension Peer {
             let address = unsafe info.pointee.client_addr
         else { return .tcp(address: "") }
         return .tcp(address: unsafe text(of: address))
+    }
+
+    /// The same peer with its certificate, once its handshake is over.
+    /// - Returns: nil where the connection has no TLS.
+    func secured(_ connection: OpaquePointer) -> Peer? {
+        guard case .tcp(let address) = self, let session = unsafe Self.session(of: connection)
+        else { return nil }
+        return .tls(address: address, certificate: unsafe ClientCertificate.of(session))
+    }
+
+    /// SAFETY: the session lives as long as its connection; to be used on its HTTP thread.
+    static func session(of connection: OpaquePointer) -> gnutls_session_t? {
+        let info = unsafe apiary_mhd_connection_info(
+            connection, .CONNECTION_INFO_GNUTLS_SESSION)
+        guard let raw = unsafe info?.pointee.tls_session else { return nil }
+        return OpaquePointer(raw)
     }
 
     private static func text(of address: UnsafeMutablePointer<sockaddr>) -> String {

@@ -41,4 +41,6 @@ public enum Listener: Sendable, Hashable {
     /// `host` is an address, or a name of which the first address that can be bound is taken;
     /// port 0 lets the kernel choose.
     case tcp(host: String, port: UInt16)
+    /// The same with TLS 1.2 or 1.3, as the active `TLSIdentity`.
+    case tls(host: String, port: UInt16, asksForCertificate: Bool)
 }

@@ -52,6 +52,6 @@ struct Serve: ParsableCommand {
         let configuration = try Configuration(options)
         let output = LogOutput(configuration.logFormat)
         LoggingSystem.bootstrap { _ in LineLogHandler(output, level: configuration.logLevel) }
-        try Daemon(configuration).run()
+        try Daemon(configuration, options).run()
     }
 }

@@ -50,8 +50,10 @@ extension Configuration {
     ///   or in the clear.
     var tcpListeners: [TCPListener] {
         get throws {
+            let hasCertificate =
+                optionalText("tls_cert") != nil && optionalText("tls_key") != nil
             let listeners = try list("listen").map { text in
-                try TCPListener(text, hasCertificate: false)
+                try TCPListener(text, hasCertificate: hasCertificate)
             }
             if flag("unprotected"), let open = listeners.first(where: { !$0.isLoopback }) {
                 throw ValidationError(
@@ -66,7 +68,43 @@ extension Configuration {
         get throws {
             let mode = UInt32(text("socket_mode"), radix: 8) ?? 0o600
             return try [.unix(path: text("socket"), mode: mode)]
-                + tcpListeners.map { .tcp(host: $0.host, port: $0.port) }
+                + tcpListeners.map { listener in
+                    listener.isTLS
+                        ? .tls(
+                            host: listener.host, port: listener.port,
+                            asksForCertificate: optionalText("client_ca") != nil)
+                        : .tcp(host: listener.host, port: listener.port)
+                }
+        }
+    }
+
+    /// What `tls_cert`, `tls_key` and `client_ca` hold now; nil without them.
+    /// - Throws: `ValidationError` where one cannot be read or used.
+    var tlsIdentity: TLSIdentity? {
+        get throws {
+            let paths = (optionalText("tls_cert"), optionalText("tls_key"))
+            guard let certificate = paths.0, let key = paths.1 else {
+                guard paths.0 == nil, paths.1 == nil, optionalText("client_ca") == nil else {
+                    throw ValidationError("TLS needs both tls_cert and tls_key.")
+                }
+                return nil
+            }
+            let authorities = try optionalText("client_ca").map { path in
+                try Self.contents(path, "client_ca")
+            }
+            let (own, secret) = (
+                try Self.contents(certificate, "tls_cert"), try Self.contents(key, "tls_key")
+            )
+            do throws(TLSError) {
+                return try TLSIdentity(
+                    certificate: own, key: secret, clientAuthorities: authorities)
+            } catch { throw ValidationError("\(error).") }
+        }
+    }
+
+    private static func contents(_ path: String, _ key: String) throws -> [UInt8] {
+        do { return try FileSystem.read(path, limit: 1 << 20) } catch {
+            throw ValidationError("\(key) \(path) cannot be read: \(error).")
         }
     }
 
@@ -85,6 +123,9 @@ extension Configuration {
                     throw ValidationError("groups: there is no group \(entry.name) on this host.")
                 }
                 rules.groups[group] = Role(rawValue: entry.value)
+            }
+            for entry in map("certificates") {
+                rules.certificates[entry.name] = Role(rawValue: entry.value)
             }
             rules.hosts = try hosts
             rules.origins = Set(try list("cors_origins").map(Self.origin))

@@ -19,10 +19,12 @@ struct StartRefusal: Error, CustomStringConvertible {
 /// Puts the rooms together, and takes them apart again when a signal says so.
 struct Daemon {
     let configuration: Configuration
+    let options: ServeOptions
     let log = Logger(label: "apiary")
 
-    init(_ configuration: Configuration) {
+    init(_ configuration: Configuration, _ options: ServeOptions) {
         self.configuration = configuration
+        self.options = options
     }
 
     func run() throws {
@@ -30,6 +32,7 @@ struct Daemon {
         let descriptors = ProcessLimits.raise()
         let supervisor = Supervisor(environment: ProcessInfo.processInfo.environment)
         for name in configuration.unknownVariables { log.warning("\(name) is not a setting") }
+        try configuration.tlsIdentity?.activate()
         let rules = try configuration.accessRules
         let fileTokens = try configuration.fileTokens
         var locks = try prepareDirectories()
@@ -38,6 +41,11 @@ struct Daemon {
             try lock(configuration.text("bpffs"), FileLock.init(directory:)))
         let node = try makeNode()
         let statistics = ServerStatistics()
+        if configuration.flag("run_stats") {
+            do { try node.holdRunStatistics() } catch {
+                log.warning("run_stats: \(error.detail)")
+            }
+        }
         node.tokens.replaceFixed(fileTokens)
         let service = Service(
             node: node, version: apiaryVersion, rules: rules,
@@ -51,6 +59,7 @@ struct Daemon {
         let server = try Server(
             try listeners(supervisor), limits: limits, application: service, statistics: statistics,
             log: { [log] in log.warning("\($0)") })
+        if supervisor.sockets.isEmpty { try grantSocket() }
         log.notice(
             "listening",
             metadata: ["socket": "\(configuration.text("socket"))", "version": "\(apiaryVersion)"])
@@ -60,7 +69,7 @@ struct Daemon {
         }
         log.notice("ready")
         supervisor.notify("READY=1\nSTATUS=Serving")
-        wait(server, node, supervisor)
+        wait(server, service, supervisor)
         supervisor.notify("STOPPING=1")
         node.stop()
         server.stop(deadlineMilliseconds: 4000)

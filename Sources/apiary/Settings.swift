@@ -29,6 +29,9 @@ enum Settings {
         Setting(
             "log_format", .choice(LogFormat.allCases.map(\.rawValue)), "logfmt",
             "How a line of the log is written."),
+        Setting(
+            "run_stats", .flag, "false",
+            "The kernel counts runs and run time of every BPF program; some 20 ns a run."),
 
         // How much one client, and all together, may take.
         Setting(
@@ -97,6 +100,19 @@ enum Settings {
             "token_file", .path, "",
             "A file of tokens, one a line, `NAME ROLE TOKEN`; TOKEN is the text or `sha256:` and "
                 + "its digest. Only its owner may read it."),
+        Setting(
+            "tls_cert", .path, "",
+            "The server's certificate in PEM, then those up to its authority."),
+        Setting(
+            "tls_key", .path, "",
+            "The key of `tls_cert` in PEM, without a password. SIGHUP reads both again."),
+        Setting(
+            "client_ca", .path, "",
+            "Authorities in PEM whose client certificates are accepted; without it none is asked "
+                + "for."),
+        Setting(
+            "certificates", .map(values: roles), "",
+            "Roles by a name in a client's certificate: a DNS, mail or URI name, or the CN."),
         Setting(
             "hosts", .list, "",
             "What `Host` may say on TCP beside localhost and the addresses of `listen`: `name` or "
