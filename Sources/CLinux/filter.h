@@ -22,7 +22,7 @@ static inline uint32_t apiary_audit_architecture(void) {
 }
 
 /// The system calls that opening an ELF file with libbpf, loading and pinning it takes, beside
-/// bpf(2) and openat(2): number `index`, -1 behind the last. Old calls are not on every architecture.
+/// bpf(2) and openat(2): number `index`, -1 behind the last. Old calls are not everywhere.
 static inline int apiary_loader_call(int index) {
     static const int calls[] = {
         // Memory and threads of one's own.
