@@ -30,8 +30,8 @@ check: lint ## the inner loop: lint, debug build, unit, tidy and contract tests;
 	swift build $(swift_flags) --build-tests
 	@scripts/test.sh --skip-build $(swift_flags) --skip KernelTests --skip DaemonTests
 
-test: bpf ## everything that this kernel can show; run it as root
-	@scripts/setup.sh test
+test: setup bpf ## everything that this kernel can show; run it as root
+	-@scripts/setup.sh test
 	swift build $(swift_flags) --build-tests
 	@scripts/test.sh --skip-build $(swift_flags)
 	@SCHEMATHESIS_SECONDS=$${SCHEMATHESIS_SECONDS:-60} scripts/schemathesis.sh

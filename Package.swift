@@ -52,6 +52,7 @@ let package = Package(
         room("JSON"),
         room("Cryptography", ["CGnuTLS"]),
         room("YAML", ["JSON", "Linux", yams]),
+        room("Tar"),
         room("Problems"),
         room("BTF", ["JSON"]),
         room("BPF", ["CLibbpf", "Linux", "BTF"]),
@@ -69,14 +70,14 @@ let package = Package(
         room(
             "API",
             [
-                "HTTP", "ControlPlane", "Events", "Cryptography", "Problems", "JSON", "YAML",
+                "HTTP", "ControlPlane", "Events", "Cryptography", "Problems", "JSON", "YAML", "Tar",
                 "Linux", "Assets", log,
             ]),
         .executableTarget(
             name: "apiary",
             dependencies: [
                 "API", "HTTP", "ControlPlane", "Registry", "Loading", "Problems", "JSON", "Linux",
-                arguments, log, yams,
+                "Tar", "Cryptography", arguments, log, yams,
             ],
             swiftSettings: ours),
         .executableTarget(
@@ -105,6 +106,7 @@ let package = Package(
         tests("TidyTests", ["TestSupport", "Linux", "apiary", "apiary-generate"]),
         tests("JSONTests", ["JSON"]),
         tests("YAMLTests", ["YAML", "JSON"]),
+        tests("TarTests", ["Tar"]),
         tests("BTFTests", ["BTF", "JSON"]),
         tests("EventsTests", ["Events", "BTF", "JSON", "Linux"]),
     ],

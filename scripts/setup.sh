@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what Apiary needs to be built, run and tested on Debian 12/13 or Ubuntu 24.04.
 # Does nothing, quickly and without the network, when everything is there. Needs root only when it
-# has something to install. Usage: scripts/setup.sh [test|bench]
+# has something to install. Usage: scripts/setup.sh [bench|test]
 set -euo pipefail
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -35,7 +35,9 @@ else
 fi
 if [ "${1:-}" = test ]; then
     required+=("command:promtool prometheus" "command:slowhttptest slowhttptest"
-        "command:python3 python3" "file:/usr/share/doc/python3-venv python3-venv")
+        "command:python3 python3" "file:/usr/share/doc/python3-venv python3-venv"
+        # The examples' playbook is run by the tests.
+        "command:ansible-playbook ansible-core")
 fi
 if [ "${1:-}" = bench ]; then
     required+=("command:bpftrace bpftrace" "command:wrk wrk" "command:gcc gcc")
