@@ -156,6 +156,10 @@ struct Call: Sendable {
             }
             tags.append(String(tag.dropFirst().dropLast()))
         }
+        guard !tags.isEmpty else {
+            throw Problem(
+                .malformedRequest, "The condition names no entity tag: If-Match: \"17\".")
+        }
         return tags
     }
 

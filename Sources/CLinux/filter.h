@@ -7,8 +7,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-/// AUDIT_ARCH_… of the machine this is compiled for, 0 where it is not known here: seccomp(2) wants
-/// it compared, since a process can make calls of a second architecture, which have other numbers.
+/// AUDIT_ARCH_… of the machine this is compiled for, 0 where it is not known: seccomp(2) wants it
+/// compared, since a process can make calls of a second architecture, which have other numbers.
 static inline uint32_t apiary_audit_architecture(void) {
 #if defined(__x86_64__)
     return AUDIT_ARCH_X86_64;
@@ -21,8 +21,8 @@ static inline uint32_t apiary_audit_architecture(void) {
 #endif
 }
 
-/// The system calls that opening an ELF file with libbpf, loading and pinning it takes, beside bpf(2)
-/// and openat(2): number `index`, -1 behind the last. Old calls are not on every architecture.
+/// The system calls that opening an ELF file with libbpf, loading and pinning it takes, beside
+/// bpf(2) and openat(2): number `index`, -1 behind the last. Old calls are not everywhere.
 static inline int apiary_loader_call(int index) {
     static const int calls[] = {
         // Memory and threads of one's own.

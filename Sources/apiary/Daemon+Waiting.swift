@@ -1,5 +1,4 @@
 internal import API
-internal import ControlPlane
 internal import HTTP
 internal import Linux
 
@@ -9,13 +8,13 @@ extension Daemon {
 
     /// Waits for the signal to stop. Where the service supervisor watches us it is told that all is
     /// well, three times as often as it wants, and only after every thread has made progress.
-    func wait(_ server: Server, _ service: Service, _ node: Node, _ supervisor: Supervisor) {
+    func wait(_ server: Server, _ service: Service, _ supervisor: Supervisor) {
         let interval = supervisor.watchdogNanoseconds.map { $0 / 3 }
         let limit =
             UInt64(configuration.integer("loader_deadline_ms") / 1000) + Self.hungAfterSeconds
         while true {
             switch Signal.next(timeoutNanoseconds: interval) {
-            case nil: feed(server, node, supervisor, limit)
+            case nil: feed(server, service, supervisor, limit)
             case .interrupt, .terminate: return
             case .hangUp: reload(service)
             }
@@ -23,7 +22,7 @@ extension Daemon {
     }
 
     private func feed(
-        _ server: Server, _ node: Node, _ supervisor: Supervisor, _ limit: UInt64
+        _ server: Server, _ service: Service, _ supervisor: Supervisor, _ limit: UInt64
     ) {
         let stalled = server.stalled(afterSeconds: limit)
         guard stalled.isEmpty else {
@@ -33,7 +32,7 @@ extension Daemon {
             return
         }
         // Where the pump or the keeper hangs, so do we, and the supervisor ends us.
-        node.events.waitForThreads()
+        service.waitForThreads()
         supervisor.notify("WATCHDOG=1")
     }
 }

@@ -61,7 +61,7 @@ struct Daemon {
         let server = try Server(
             try listeners(supervisor), limits: limits, application: service, statistics: statistics,
             log: { [log] in log.warning("\($0)") })
-        try grantSocket()
+        if supervisor.sockets.isEmpty { try grantSocket() }
         log.notice(
             "listening",
             metadata: ["socket": "\(configuration.text("socket"))", "version": "\(apiaryVersion)"])
@@ -72,7 +72,7 @@ struct Daemon {
         log.notice("ready")
         try start(folder)
         supervisor.notify("READY=1\nSTATUS=Serving")
-        wait(server, service, node, supervisor)
+        wait(server, service, supervisor)
         supervisor.notify("STOPPING=1")
         folder?.stop()
         node.stop()

@@ -19,6 +19,9 @@ STREAMS = {"get_events", "list_entries", "list_kernel_entries"}
 @schemathesis.hook
 def before_call(context, case, kwargs):
     operation = case.operation.definition.raw.get("operationId")
+    # A ticket goes in the place of the Authorization that each request here has.
+    if case.query:
+        case.query.pop("ticket", None)
     if operation in STREAMS and case.query:
         # A following answer has no end: the check would wait for it.
         if operation == "get_events":
@@ -48,8 +51,10 @@ def refusals_of_valid_data_have_a_reason(context, response, case):
     meta = getattr(case, "meta", None)
     if meta is None or not meta.generation.mode.is_positive or response.status_code != 400:
         return
-    code = response.json().get("code")
-    if code not in SEMANTIC:
+    problem = response.json()
+    code = problem.get("code")
+    # The generator does not keep to the pattern of a header: it sends `If-Match: 0`.
+    if code not in SEMANTIC and "entity tag" not in problem.get("detail", ""):
         raise AssertionError(f"data that fits the contract is refused as {code}")
 
 

@@ -59,8 +59,10 @@ import Testing
         clients.stop()
         let outcomes = try JSONValue.parse(clients.text)
         for member in outcomes.object ?? JSONObject() {
-            let isFine = ["400", "408", "411", "413", "414", "422", "431", "closed"]
-                .contains(member.name)
+            // 500 is libmicrohttpd's own word for a chunk extension that fills its buffer.
+            let isFine =
+                ["400", "408", "411", "413", "414", "422", "431", "closed"].contains(member.name)
+                || (name == "chunk_extension" && member.name == "500")
             #expect(isFine, "\(name): \(clients.text)")
         }
         #expect(outcomes.object?.isEmpty == false, "\(clients.text)")
