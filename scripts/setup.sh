@@ -45,13 +45,19 @@ fi
 
 if [ "${1:-}" = kernels ]; then
     # What boots Debian's kernels: see scripts/test-kernels.sh.
-    required+=("command:qemu-system-x86_64 qemu-system-x86" "command:busybox busybox-static"
+    # QEMU 7.2 of Debian 12 emulates cmpxchg16b wrongly: newer kernels and Swift die of it.
+    required+=("qemu:8 qemu-system-x86" "command:busybox busybox-static"
         "command:cpio cpio" "command:xz xz-utils")
 fi
 
 present() {
     case "$1" in
         command:*) PATH="$PATH:/usr/sbin:/sbin" command -v "${1#command:}" >/dev/null ;;
+        qemu:*)
+            local major
+            major=$(qemu-system-x86_64 --version 2>/dev/null | sed -n 's/.*version \([0-9]*\).*/\1/p')
+            [ "${major:-0}" -ge "${1#qemu:}" ]
+            ;;
         file:*) [ -e "${1#file:}" ] ;;
         pkg:*'>='*)
             local spec="${1#pkg:}"
@@ -98,7 +104,14 @@ if grep -q '^VERSION_CODENAME=bookworm' /etc/os-release; then
             > /etc/apt/sources.list.d/bookworm-backports.list'
     fi
     for package in "${missing[@]}"; do
-        case "$package" in libbpf-dev | bpftool) backports+=("$package/bookworm-backports") ;; esac
+        case "$package" in
+            libbpf-dev | bpftool) backports+=("$package/bookworm-backports") ;;
+            qemu-system-x86)
+                for part in qemu-system-x86 qemu-system-common qemu-system-data seabios; do
+                    backports+=("$part/bookworm-backports")
+                done
+                ;;
+        esac
     done
     if [[ " ${backports[*]-} " == *libbpf-dev* ]]; then
         backports+=("libbpf1/bookworm-backports")

@@ -79,7 +79,7 @@ static inline int apiary_file_identity(const char *path, struct apiary_file_iden
     return 0;
 }
 
-/// openat2(2) as if `directory` were the root, also for symbolic links and `..`: a descriptor, or -1
+/// openat2(2) as if `directory` were the root, for symbolic links and `..` too: a descriptor, or -1
 /// with errno set. Linux 5.6.
 static inline int apiary_open_in_root(int directory, const char *path, uint64_t flags) {
     struct {

@@ -108,9 +108,15 @@ extension Node {
         var taken = taken
         var probes: [ProbeRecord] = []
         do {
-            for function in functions {
+            // What nobody attaches from outside (tail calls, programs of devmaps) is left to them.
+            for function in functions where Unattachable.reason(function) == nil {
                 let document = try AttachDocument(
                     JSONObject(), for: function, at: .root.appending("attach"))
+                // All functions of a struct_ops map are registered at once, with the map.
+                let isRegistered =
+                    document.kind.name == "struct_ops"
+                    && probes.contains { $0.attach == document }
+                if isRegistered { continue }
                 let id = freeProbeID(loaded.name + "." + function.name, taken: taken)
                 taken.insert(id)
                 let row = ProbeRow(

@@ -101,6 +101,19 @@ public struct Loader: Sendable {
         return sites
     }
 
+    /// Registers a struct_ops map in the kernel by a link, pinned at `pin`, in a child with a
+    /// deadline: where the kernel's lock for it is stuck the child hangs, unkillably, and not we.
+    /// - Parameter map: a descriptor of the map.
+    /// - Throws: `request` with the kernel's errno; `deadline` after 20 s at most.
+    public func linkStructOps(map: Int32, pin: String) throws(LoadFailure) {
+        var loader = self
+        loader.limits.deadlineMilliseconds = min(20_000, limits.deadlineMilliseconds)
+        let answer = try loader.run(.structOps(pin: pin), on: map, "struct_ops")
+        guard case .linked = answer else {
+            throw LoadFailure(.crash, "the loader answered with something else than a link")
+        }
+    }
+
     private static func open(_ path: String) throws(LoadFailure) -> FileDescriptor {
         do {
             // Not blocking: a path that is a FIFO must not hold this thread.

@@ -9,6 +9,8 @@ public struct LoaderTask: Sendable, Hashable {
         case symbols([String])
         /// Likewise; the places of one USDT probe.
         case usdt(provider: String, name: String)
+        /// Descriptor 3 is a struct_ops map: link it, and pin the link there.
+        case structOps(pin: String)
         /// Likewise; functions whose names match a pattern of a shell's kind, so many at most.
         case matching(String, atMost: Int)
     }
@@ -33,6 +35,7 @@ public struct LoaderTask: Sendable, Hashable {
         switch work {
         case .load(let request): object["load"] = request.json
         case .symbols(let names): object["symbols"] = .array(names.map { .string($0) })
+        case .structOps(let pin): object["struct_ops"] = .string(pin)
         case .usdt(let provider, let name):
             object["usdt"] = ["provider": .string(provider), "name": .string(name)]
         case .matching(let pattern, let most):
@@ -55,6 +58,8 @@ public struct LoaderTask: Sendable, Hashable {
             work = .load(request)
         } else if let names = json["symbols"]?.strings {
             work = .symbols(names)
+        } else if let pin = json["struct_ops"]?.string {
+            work = .structOps(pin: pin)
         } else if let usdt = json["usdt"], let provider = usdt["provider"]?.string,
             let name = usdt["name"]?.string
         {
@@ -72,6 +77,7 @@ public enum LoaderAnswer: Sendable, Hashable {
     case report(LoadReport)
     case offsets([UInt64])
     case sites([USDTSite])
+    case linked
     case failure(LoadFailure)
 
     public var json: JSONValue {
@@ -79,6 +85,7 @@ public enum LoaderAnswer: Sendable, Hashable {
         case .report(let report): ["report": report.json]
         case .offsets(let offsets): ["offsets": .array(offsets.map { JSONValue($0) })]
         case .sites(let sites): ["sites": .array(sites.map(\.json))]
+        case .linked: ["linked": true]
         case .failure(let failure): ["failure": failure.json]
         }
     }
@@ -91,6 +98,8 @@ public enum LoaderAnswer: Sendable, Hashable {
             self = .offsets(offsets)
         } else if let sites = json["sites"]?.list(of: { USDTSite(json: $0) }) {
             self = .sites(sites)
+        } else if json["linked"]?.bool == true {
+            self = .linked
         } else if let failure = json["failure"].flatMap(LoadFailure.init(json:)) {
             self = .failure(failure)
         } else {

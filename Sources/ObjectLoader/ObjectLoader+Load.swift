@@ -21,6 +21,7 @@ extension ObjectLoader {
         for (index, function) in functions.enumerated() { function.use(logs, index: index) }
         let instructions = functions.map(\.instructions)
 
+        if StructOps.hasLinks { for map in object.maps { map.makeLinkable() } }
         let result = object.load()
         guard result >= 0 else {
             throw Refusal.ofLoad(
@@ -28,6 +29,7 @@ extension ObjectLoader {
                 places: try lines(of: object, elf, in: input), logs: logs, request: request)
         }
         let maps = object.maps.filter { $0.descriptor >= 0 }
+        try StructOps.writeValues(maps)
         if let directory = request.pinDirectory { try pin(functions, maps, in: directory) }
         let areKept = request.pinDirectory != nil
         return LoadReport(

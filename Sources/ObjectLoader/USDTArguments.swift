@@ -1,7 +1,8 @@
 internal import Loading
 
 /// Reads a note's arguments: `-4@%esi 8@-24(%rbp) 4@$5`, each its size, negative where it is
-/// signed, and an operand in the assembler's notation (systemtap wiki, "UserSpaceProbeImplementation").
+/// signed, and an operand in the assembler's notation
+/// (systemtap wiki, "UserSpaceProbeImplementation").
 enum USDTArguments {
     /// - Returns: `nil` where there is an operand that is none of this machine's, with its text.
     static func parse(_ text: String) -> Result<[USDTSite.Argument], Unreadable> {

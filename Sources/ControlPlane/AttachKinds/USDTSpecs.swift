@@ -105,8 +105,9 @@ enum USDTSpecs {
             throw Problem(
                 .attachRefused,
                 isIndexed
-                    ? "An argument of the probe is in memory at the sum of two registers, which the "
-                        + "program's usdt.bpf.h cannot read: compile it with libbpf 1.7 or later."
+                    ? "An argument of the probe is in memory at the sum of two registers, which "
+                        + "the program's usdt.bpf.h cannot read: compile it with libbpf 1.7 or "
+                        + "later."
                     : "The program's \(mapName) is not as usdt.bpf.h has it: \(error.reason).",
                 pointer: "/attach/name")
         }

@@ -82,6 +82,10 @@ import Testing
     @Test func `each kind runs, counts and goes, or is refused with the kernel's reason`() throws {
         let network = try NetworkRig()
         let rig = try KindsRig("on_xdp")
+        print("matrix: usdt | \(try userStatic(rig.apiary))")
+        print("matrix: iter | \(try iterator(rig.apiary))")
+        print("matrix: freplace | \(try replacement(rig.apiary, network))")
+        print("matrix: struct_ops | \(try structOps(rig.apiary))")
         let other = try Workload()
         for trial in Self.trials(network.name, cgroup: CgroupTests.mount ?? "/sys/fs/cgroup") {
             print("matrix: \(trial.kind) | \(try run(trial, rig, network, other))")
@@ -118,6 +122,83 @@ import Testing
         }
         let isPinned = answer["/link/pinned"]?.bool == true
         return isPinned ? "works" : "works, not pinned"
+    }
+
+    private func userStatic(_ apiary: TestDaemon) throws -> String {
+        try apiary.curl("PUT /v1/programs/u", file: "usdt_args.bpf.o").answers(201)
+        let target = Repository.object("usdt_target")
+        let answer = try apiary.curl(
+            "PUT /v1/probes/u",
+            json: """
+                {"program":"u","function":"on_mark","attach":{"kind":"usdt",
+                 "binary":"\(target)","provider":"apiary_test","name":"mark"}}
+                """)
+        guard answer.status == 201 else { return refusal(answer, "usdt") }
+        try Machine.run("bash", "-c", "echo x | \(target)")
+        #expect(try apiary.global("u", "third")?.int == -7)
+        try apiary.curl("DELETE /v1/programs/u").answers(204)
+        return answer["/link/pinned"]?.bool == true ? "works" : "works, not pinned"
+    }
+
+    private func iterator(_ apiary: TestDaemon) throws -> String {
+        let load = try apiary.curl("PUT /v1/programs/i", file: "iterators.bpf.o")
+        guard load.status == 201 else { return refusal(load, "iter") }
+        let answer = try apiary.curl(
+            "POST /v1/probes", json: #"{"program":"i","function":"each_map"}"#)
+        guard answer.status == 201 else { return refusal(answer, "iter") }
+        let output = try apiary.curl("GET /v1/probes/i.each_map/output").answers(200)
+        #expect(output.text.hasPrefix("map 0\n"))
+        try apiary.curl("DELETE /v1/programs/i").answers(204)
+        return "works"
+    }
+
+    private func replacement(_ apiary: TestDaemon, _ network: NetworkRig) throws -> String {
+        let kept = try apiary.curl("PUT /v1/programs/r", file: "replacement.bpf.o").answers(201)
+        let digest = kept["/digest"]?.string ?? ""
+        func load(_ name: String, _ functions: String) throws -> Answer {
+            try apiary.curl(
+                "PUT /v1/programs/\(name)",
+                json: #"{"object":{"digest":"\#(digest)"},"functions":\#(functions)}"#)
+        }
+        try load("target", #"{"only":["on_packet"]}"#).answers(201)
+        let loaded = try load(
+            "r", #"{"only":["other_verdict"],"targets":{"other_verdict":"target/verdict"}}"#)
+        guard loaded.status < 300 else { return refusal(loaded, "freplace") }
+        try apiary.curl(
+            "POST /v1/probes",
+            json: """
+                {"program":"target","function":"on_packet","attach":{"kind":"xdp",
+                 "interface":"v1","mode":"generic","netns":"\(network.name)"}}
+                """
+        ).answers(201)
+        let answer = try apiary.curl(
+            "POST /v1/probes",
+            json: """
+                {"program":"r","function":"other_verdict",
+                 "attach":{"kind":"freplace","program":"target","function":"verdict"}}
+                """)
+        guard answer.status == 201 else { return refusal(answer, "freplace") }
+        try network.send(2)
+        #expect(try apiary.global("r", "replaced")?.int == 2)
+        try apiary.curl("DELETE /v1/programs/r").answers(204)
+        try apiary.curl("DELETE /v1/programs/target").answers(204)
+        return "works"
+    }
+
+    /// Not on a host: see StructOpsTests.
+    private func structOps(_ apiary: TestDaemon) throws -> String {
+        guard StructOpsTests.isGuest else { return "not tried: only in a guest" }
+        let load = try apiary.curl("PUT /v1/programs/s", file: "structops.bpf.o")
+        guard load.status == 201 else {
+            return "refused at the load, \(load["/errno"]?.string ?? "no errno")"
+        }
+        let answer = try apiary.curl(
+            "POST /v1/probes", json: #"{"program":"s","function":"counting_init"}"#)
+        guard answer.status == 201 else { return refusal(answer, "struct_ops") }
+        try StructOpsTests.connect(with: "apiary_count")
+        #expect(try apiary.global("s", "connections")?.int == 1)
+        try apiary.curl("DELETE /v1/programs/s").answers(204)
+        return "works"
     }
 
     private func cause(_ cause: Trial.Cause, _ network: NetworkRig, _ other: Workload) throws {
