@@ -75,7 +75,8 @@ let package = Package(
         .executableTarget(
             name: "apiary",
             dependencies: [
-                "API", "HTTP", "ControlPlane", "Registry", "Loading", "Problems", "JSON", "Linux",
+                "API", "HTTP", "ControlPlane", "Cryptography", "Registry", "Loading", "Problems",
+                "JSON", "Linux",
                 arguments, log, yams,
             ],
             swiftSettings: ours),

@@ -19,6 +19,8 @@ public struct NodeConfiguration: Sendable {
     public var journalLimits: JournalLimits
     /// The audit log keeps at least so many.
     public var auditRows: Int
+    public var quotas = Quotas()
+    public var policy = ObjectPolicy()
 
     public init(
         stateDirectory: String, journalDirectory: String, bpffsDirectory: String, loader: Loader,
@@ -57,6 +59,7 @@ public final class Node: Sendable {
     let lookout = Mutex<Lookout?>(nil)
     let lookoutMemory = Mutex(LookoutMemory())
     let turns = Turns()
+    let loadRate: LoadRate
     let objectHolds = ObjectHolds()
     let followers: MapFollowers
     /// The journal and the readers of events.
@@ -70,6 +73,7 @@ public final class Node: Sendable {
     public init(_ configuration: NodeConfiguration, log: Logger) throws {
         self.configuration = configuration
         self.log = log
+        loadRate = LoadRate(perMinute: configuration.quotas.loadsPerMinute)
         bootID = try Clock.bootID()
         try FileSystem.makeDirectories(configuration.stateDirectory + "/objects", mode: 0o700)
         try FileSystem.makeDirectories(configuration.journalDirectory, mode: 0o700)
@@ -106,6 +110,9 @@ public final class Node: Sendable {
 
     /// The number of the last change.
     public var revision: Int64 { max(state.withLock { $0.revision }, tokens.revision) }
+
+    /// Which objects may be loaded.
+    public var policy: ObjectPolicy { configuration.policy }
 
     /// False until the first reconciliation is over.
     public var isReady: Bool { state.withLock { $0.isReady } }

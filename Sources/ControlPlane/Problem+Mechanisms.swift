@@ -59,6 +59,7 @@ extension Problem {
             case .request: .invalidMember
             case .verifier: .verifierRefused
             case .permission: .kernelForbids
+            case .quota: .quotaExceeded
             case .crash: .loaderCrashed
             case .deadline: .loaderDeadline
             }

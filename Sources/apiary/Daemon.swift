@@ -45,6 +45,7 @@ struct Daemon {
             ownUserID: ProcessLimits.userID,
             manifestObjectsDirectory: configuration.optionalText("manifest_objects_dir"), log: log)
         var limits = ServerLimits()
+        limits.loadWorkers = configuration.integer("loads_at_once")
         // Half of the descriptors are for maps, links and rings.
         limits.connections = min(limits.connections, max(64, descriptors / 2))
         let server = try Server(
@@ -95,13 +96,15 @@ struct Daemon {
 
     private func makeNode() throws -> Node {
         do {
-            return try Node(
-                NodeConfiguration(
-                    stateDirectory: configuration.text("state_dir"),
-                    journalDirectory: configuration.text("journal_dir"),
-                    bpffsDirectory: configuration.text("bpffs"),
-                    loader: Loader(executable: configuration.text("loader")),
-                    auditRows: configuration.integer("audit_rows")), log: log)
+            var node = NodeConfiguration(
+                stateDirectory: configuration.text("state_dir"),
+                journalDirectory: configuration.text("journal_dir"),
+                bpffsDirectory: configuration.text("bpffs"),
+                loader: Loader(executable: configuration.text("loader")),
+                auditRows: configuration.integer("audit_rows"))
+            node.quotas = configuration.quotas
+            node.policy = try configuration.objectPolicy
+            return try Node(node, log: log)
         } catch let error as RegistryError {
             let path = configuration.text("state_dir") + "/registry.sqlite"
             let advice =
