@@ -16,12 +16,7 @@ extension Problem {
         document["pointer"] = pointer.map { .string($0) }
         document["hint"] = hint.map { .string($0) }
         for (name, member) in members.sorted(by: { $0.key < $1.key }) {
-            document[name] =
-                switch member {
-                case .text(let text): .string(text)
-                case .number(let number): JSONValue(number)
-                case .list(let list): .array(list.map { .string($0) })
-                }
+            document[name] = member.json
         }
         document["verifier_log"] = verifierLog.map { .string($0) }
         document["libbpf_log"] = libbpfLog.map { .string($0) }

@@ -27,9 +27,7 @@ internal import Problems
     let (object, options) = try ProgramRequest.read(call, service.node)
     let isDryRun = try call.isDryRun
     try service.checkScope(call.variables[0], labels: options.labels, call)
-    for target in options.targets.values where target.contains("/") {
-        try service.checkScope(String(target.prefix { $0 != "/" }), call)
-    }
+    try service.checkScope(of: options, call)
     var origin = call.origin
     origin.digest = object.digest
     let outcome = try service.node.putProgram(
@@ -95,48 +93,6 @@ func objectAnswer(_ digest: String, _ service: Service, _ call: Call) throws(Pro
     let tag = (name: "ETag", value: "\"\(digest)\"")
     if try call.hasCopy(of: digest) { return Answer(status: 304, headers: [tag]) }
     return Answer(headers: [tag], body: .object(try service.node.object(digest)))
-}
-
-@Sendable func getFunction(_ service: Service, _ call: Call) throws(Problem) -> Answer {
-    let program = try service.node.program(call.variables[0])
-    let name = call.variables[1]
-    guard let function = program.functions.first(where: { $0.report.name == name }) else {
-        throw Problem(
-            .notFound, "Program \(program.row.name) has no function \(name).",
-            hint: "It has " + program.functions.map(\.report.name).joined(separator: ", ") + ".")
-    }
-    let info = try program.info(of: name)
-    let mapNames = Dictionary(
-        program.maps.map { ($0.info.id, $0.name) }, uniquingKeysWith: { one, _ in one })
-    var document = JSONObject()
-    document["program"] = .string(program.row.name)
-    document["name"] = .string(name)
-    document["section"] = .string(function.report.section)
-    document["type"] = .string(function.report.type)
-    document["target"] = JSONValue(function.report.target)
-    document["kernel_id"] = number(function.kernelID)
-    document["tag"] = JSONValue(info?.tag)
-    document["instructions"] = JSONValue(function.report.instructions)
-    document["verified_instructions"] = number(info?.verifiedInstructions)
-    document["xlated_size_bytes"] = number(info?.loadedBytes)
-    document["jited_size_bytes"] = number(info?.jitedBytes)
-    document["maps"] = .array(
-        (info?.mapIDs ?? []).compactMap { mapNames[$0] }.map { .string($0) })
-    document["statistics"] = statistics(info)
-    document["verifier_log"] = JSONValue(function.report.verifierLog)
-    document["probes"] = .array(function.probes.map { .string($0) })
-    document["revision"] = .string(String(program.row.revision))
-    return try .resource(document, revision: program.row.revision, call)
-}
-
-/// The kernel's counters of a function; null where it does not tell.
-func statistics(_ info: LoadedInfo?) -> JSONValue {
-    let isCounted = FileSystem.text("/proc/sys/kernel/bpf_stats_enabled") == "1"
-    return [
-        "run_count": isCounted ? number(info?.runCount) : .null,
-        "run_time_ns": isCounted ? number(info?.runTimeNanoseconds) : .null,
-        "missed": number(info?.recursionMisses),
-    ]
 }
 
 func number(_ value: (some BinaryInteger)?) -> JSONValue { value.map { JSONValue($0) } ?? .null }

@@ -177,7 +177,7 @@ enum ProgramRequest {
                     .invalidMember, "A map's options are an object: {\"max_entries\": 1024}.",
                     pointer: pointer.description)
             }
-            _ = try Fields(object, at: pointer, known: ["max_entries"])
+            let fields = try Fields(object, at: pointer, known: ["max_entries", "reuse"])
             var options = ProgramOptions.MapOptions()
             if let value = object["max_entries"] {
                 guard let number = value.uint64.flatMap({ UInt32(exactly: $0) }), number > 0 else {
@@ -186,6 +186,15 @@ enum ProgramRequest {
                         pointer: pointer.appending("max_entries").description)
                 }
                 options.maxEntries = number
+            }
+            if let text = try fields.string("reuse") {
+                guard let reuse = ProgramOptions.Reuse(text) else {
+                    throw Problem(
+                        .invalidMember,
+                        "reuse is \"keep\", or \"PROGRAM/MAP\" of a loaded program.",
+                        pointer: pointer.appending("reuse").description)
+                }
+                options.reuse = reuse
             }
             maps[member.name] = options
         }

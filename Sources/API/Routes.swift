@@ -38,7 +38,16 @@ let routes: [Route] = [
         .get, "/v1/programs/{name}/object", "get_program_object", .read, getProgramObject, .worker),
     Route(
         .get, "/v1/programs/{name}/functions/{function}", "get_function", .read, getFunction,
-        .worker, takes: ["int64"]),
+        .worker, takes: ["int64", "measure_ms"]),
+    Route(
+        .get, "/v1/programs/{name}/functions/{function}/xlated", "get_xlated", .read, getXlated,
+        .worker),
+    Route(
+        .get, "/v1/programs/{name}/functions/{function}/jited", "get_jited", .admin, getJited,
+        .worker),
+    Route(
+        .post, "/v1/programs/{name}/functions/{function}/test_run", "test_run", .operate, testRun,
+        .worker, takes: change, body: small),
 
     Route(
         .get, "/v1/programs/{name}/globals", "list_globals", .read, listGlobals, .worker,
@@ -121,8 +130,32 @@ let routes: [Route] = [
         .get, "/v1/events/ledger", "get_ledger", .read, getLedger, takes: ["program", "int64"]),
 
     Route(
+        .get, "/v1/kernel/programs", "list_kernel_programs", .admin, listKernelPrograms, .worker,
+        takes: paging + ["type", "name", "tag", "map_id", "apiary"]),
+    Route(
+        .get, "/v1/kernel/programs/{id}", "get_kernel_program", .admin, getKernelProgram, .worker,
+        takes: ["int64"]),
+    Route(
+        .get, "/v1/kernel/maps", "list_kernel_maps", .admin, listKernelMaps, .worker,
+        takes: paging + ["type", "name", "apiary"]),
+    Route(
+        .get, "/v1/kernel/maps/{id}", "get_kernel_map", .admin, getKernelMap, .worker,
+        takes: ["int64"]),
+    Route(
         .get, "/v1/kernel/maps/{id}/entries", "list_kernel_entries", .admin, listKernelEntries,
         .worker, takes: paging + entryQuery),
+    Route(
+        .get, "/v1/kernel/links", "list_kernel_links", .admin, listKernelLinks, .worker,
+        takes: paging + ["type", "program_id", "apiary"]),
+    Route(
+        .get, "/v1/kernel/links/{id}", "get_kernel_link", .admin, getKernelLink, .worker,
+        takes: ["int64"]),
+    Route(
+        .get, "/v1/kernel/btf", "list_kernel_btf", .admin, listKernelBTF, .worker,
+        takes: paging + ["name", "program_id", "map_id", "apiary"]),
+    Route(
+        .get, "/v1/kernel/btf/{id}", "get_kernel_btf", .admin, getKernelBTF, .worker,
+        takes: ["int64"]),
 
     Route(.get, "/v1/objects", "list_objects", .read, listObjects, .worker, takes: paging),
     Route(

@@ -6,6 +6,16 @@ internal import Linux
 /// The list is no snapshot: an object may come or go while it is made, so opening an id of it may
 /// well throw `ENOENT`.
 public enum Inventory {
+    /// - Throws: `EPERM`; `EINVAL` for links before 5.8.
+    public static func ids(_ kind: KernelObjectKind) throws(BPFError) -> [UInt32] {
+        switch kind {
+        case .program: try programIDs()
+        case .map: try mapIDs()
+        case .link: try linkIDs()
+        case .btf: try btfIDs()
+        }
+    }
+
     /// - Throws: `EPERM`.
     public static func programIDs() throws(BPFError) -> [UInt32] {
         try ids("bpf_prog_get_next_id") { unsafe bpf_prog_get_next_id($0, &$1) }

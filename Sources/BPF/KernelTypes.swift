@@ -46,14 +46,25 @@ public enum KernelTypes {
         }
     }
 
-    private struct Info {
-        let size: Int
-        let isKernel: Bool
-        let name: String
+    /// As `types(id:)`, and the kernel's own are parsed once.
+    public static func shared(id: UInt32) throws(BPFError) -> BTFTypes {
+        let info = try info(id: id)
+        return info.isKernel && info.name == "vmlinux" ? try vmlinux() : try types(id: id)
+    }
+
+    /// What the kernel says of a BTF object.
+    /// - Throws: `ENOENT` no such id; `EPERM`.
+    public static func info(id: UInt32) throws(BPFError) -> BTFObjectInfo {
+        let descriptor = FileDescriptor(
+            owning: try check("bpf_btf_get_fd_by_id", bpf_btf_get_fd_by_id(id)))
+        var none: [UInt8] = []
+        return try readInfo(descriptor.raw, types: &none)
     }
 
     /// - Parameter types: filled as far as it has room.
-    private static func readInfo(_ raw: Int32, types: inout [UInt8]) throws(BPFError) -> Info {
+    private static func readInfo(_ raw: Int32, types: inout [UInt8]) throws(BPFError)
+        -> BTFObjectInfo
+    {
         var info = bpf_btf_info()
         var length = UInt32(MemoryLayout<bpf_btf_info>.size)
         var name = [UInt8](repeating: 0, count: 64)
@@ -68,8 +79,18 @@ public enum KernelTypes {
             }
         }
         try check("bpf_btf_get_info_by_fd", result)
-        return Info(
+        return BTFObjectInfo(
             size: Int(info.btf_size), isKernel: info.kernel_btf != 0,
             name: String(decoding: name.prefix { $0 != 0 }, as: UTF8.self))
     }
+}
+
+/// What the kernel says of a BTF object (`struct bpf_btf_info`).
+public struct BTFObjectInfo: Sendable {
+    /// Bytes of its types and strings.
+    public let size: Int
+    /// vmlinux's or a module's.
+    public let isKernel: Bool
+    /// `vmlinux`, or the module's; empty for a program's.
+    public let name: String
 }

@@ -19,10 +19,13 @@ public struct LinkInfo: Sendable {
 
     init(_ raw: bpf_link_info) {
         id = raw.id
-        typeName =
-            raw.type < Self.typeNames.count ? Self.typeNames[Int(raw.type)] : "type \(raw.type)"
+        typeName = Self.typeName(raw.type)
         programID = raw.prog_id
         place = LinkSite(raw, typeName: typeName)
+    }
+
+    static func typeName(_ type: UInt32) -> String {
+        type < Self.typeNames.count ? Self.typeNames[Int(type)] : "type \(type)"
     }
 
     /// For an attachment that is no link of the kernel's: `id` is 0.

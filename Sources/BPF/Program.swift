@@ -27,6 +27,8 @@ public struct ProgramInfo: Sendable {
     public let runTimeNanoseconds: UInt64
     /// Runs left out because the program was running on that CPU already; kernel 5.12.
     public let recursionMisses: UInt64
+    /// Who loaded it.
+    public let userID: UInt32
     /// The maps that the program uses.
     public let mapIDs: [UInt32]
     /// Nanoseconds of the boot-time clock at which it was loaded.
@@ -67,13 +69,13 @@ public final class Program: Sendable {
     /// Asks the kernel; the counters are of this moment.
     /// - Note: Calls `bpf_prog_get_info_by_fd` once, twice where the program uses maps.
     public func info() throws(BPFError) -> ProgramInfo {
-        var raw = try readInfo { _ in }
+        var raw = try information { _ in }
         var mapIDs: [UInt32] = []
         if raw.nr_map_ids > 0 {
             mapIDs = [UInt32](repeating: 0, count: Int(raw.nr_map_ids))
             let count = raw.nr_map_ids
             raw = try withIDs(&mapIDs) { address throws(BPFError) in
-                try readInfo { info in
+                try information { info in
                     info.nr_map_ids = count
                     info.map_ids = address
                 }
@@ -85,8 +87,31 @@ public final class Program: Sendable {
             loadedBytes: Int(raw.xlated_prog_len), jitedBytes: Int(raw.jited_prog_len),
             verifiedInstructions: Int(raw.verified_insns), runCount: raw.run_cnt,
             runTimeNanoseconds: raw.run_time_ns, recursionMisses: raw.recursion_misses,
-            mapIDs: mapIDs, loadedAtBoottimeNanoseconds: raw.load_time,
+            userID: raw.created_by_uid, mapIDs: mapIDs, loadedAtBoottimeNanoseconds: raw.load_time,
             isGPLCompatible: raw.gpl_compatible != 0)
+    }
+
+    /// The function's own name, from the program's BTF where the kernel cut its copy at 15 bytes.
+    public func fullName(_ info: ProgramInfo) throws(BPFError) -> String {
+        guard info.name.utf8.count == 15, info.btfID != 0 else { return info.name }
+        var record: [UInt32] = [0, 0]  // struct bpf_func_info
+        let count = try unsafe record.withUnsafeMutableBufferPointer { buffer throws(BPFError) in
+            // SAFETY: the kernel writes one record of 8 bytes within the call.
+            let address = UInt64(UInt(bitPattern: buffer.baseAddress))
+            return try information { info in
+                info.nr_func_info = 1
+                info.func_info_rec_size = 8
+                info.func_info = address
+            }.nr_func_info
+        }
+        guard count > 0 else { return info.name }
+        let name = try KernelTypes.types(id: info.btfID).name(of: record[1])
+        return name.hasPrefix(info.name) ? name : info.name
+    }
+
+    /// Bytes of kernel memory, as the kernel accounts them (fdinfo `memlock`).
+    public func memoryBytes() -> Int? {
+        DescriptorKind.information(of: descriptor.raw, "memlock").flatMap { Int($0) }
     }
 
     /// Pins the program at `path` in a bpffs.
@@ -95,7 +120,8 @@ public final class Program: Sendable {
         try check("bpf_obj_pin", unsafe bpf_obj_pin(descriptor.raw, path))
     }
 
-    private func readInfo(_ prepare: (inout bpf_prog_info) -> Void) throws(BPFError)
+    /// - Parameter prepare: sets the addresses and counts of what is wanted beside the numbers.
+    func information(_ prepare: (inout bpf_prog_info) -> Void) throws(BPFError)
         -> bpf_prog_info
     {
         var info = bpf_prog_info()

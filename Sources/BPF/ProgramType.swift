@@ -25,6 +25,7 @@ public struct ProgramType: RawRepresentable, Sendable, Hashable {
     public static let ext = ProgramType(rawValue: 28)
     public static let lsm = ProgramType(rawValue: 29)
     public static let skLookup = ProgramType(rawValue: 30)
+    public static let syscall = ProgramType(rawValue: 31)
     public static let netfilter = ProgramType(rawValue: 32)
 
     // linux: include/uapi/linux/bpf.h up to 6.18; the words are libbpf's.

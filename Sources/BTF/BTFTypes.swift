@@ -69,6 +69,9 @@ public final class BTFTypes: Sendable {
         return string(at: record.nameOffset)
     }
 
+    /// A text of the strings, as line information refers to them; empty beyond their end.
+    public func text(at offset: UInt32) -> String { string(at: Int(offset)) }
+
     /// The first type of this name and kind, the base's before this blob's own.
     ///
     /// The first call makes an index of the names (a few milliseconds for the kernel's).

@@ -6,23 +6,32 @@ public import Loading
 /// A variable of a program's data sections, as it is now.
 public struct GlobalView: Sendable {
     public let global: LoadReport.Global
-    /// nil where its bytes cannot be read or have no type.
+    /// nil where its bytes cannot be read, have no type, or are too many to be shown among others.
     public let value: JSONValue?
 }
 
 extension ProgramView {
+    /// A variable beyond this is shown alone, and not in a list.
+    static let mostBytesInList = 64 << 10
+    /// A variable beyond this is not shown as JSON at all.
+    static let mostBytesAlone = 4 << 20
+
     /// The program's variables with their present values; one lookup for each section.
-    public var globals: [GlobalView] {
+    public var globals: [GlobalView] { globals(report.globals, atMost: Self.mostBytesInList) }
+
+    /// Some of the variables.
+    func globals(_ wanted: [LoadReport.Global], atMost most: Int) -> [GlobalView] {
         var sections: [String: [UInt8]] = [:]
-        for section in Set(report.globals.map(\.section)) {
+        for section in Set(wanted.filter { $0.size <= most }.map(\.section)) {
             let key: [UInt8] = [0, 0, 0, 0]
             // A section that cannot be read shows its variables without values.
             do { sections[section] = try loaded?.maps[section]?.map.lookup(key.span) } catch {}
         }
-        return report.globals.map { global in
+        return wanted.map { global in
             GlobalView(
                 global: global,
-                value: sections[global.section].flatMap { value(of: global, in: $0) })
+                value: global.size > most
+                    ? nil : sections[global.section].flatMap { value(of: global, in: $0) })
         }
     }
 

@@ -17,6 +17,8 @@ final class LoadedProgram: Sendable {
     let maps: [String: LoadedMap]
     /// The kernel's copy of the object's types; nil where it was loaded without BTF.
     let types: BTFTypes?
+    /// The kernel's id of them; 0 where there are none.
+    let btfID: UInt32
 
     /// - Parameter directory: the load's pins.
     /// - Throws: the kernel's error for a pin that is missing or is not what the report says.
@@ -42,6 +44,7 @@ final class LoadedProgram: Sendable {
             if btfID == 0 { btfID = map.info.btfID }
             opened.append((entry, map))
         }
+        self.btfID = btfID
         let types = btfID == 0 ? nil : try KernelTypes.types(id: btfID)
         var maps: [String: LoadedMap] = [:]
         for (entry, map) in opened {

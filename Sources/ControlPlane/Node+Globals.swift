@@ -13,14 +13,15 @@ extension Node {
 
     /// One variable. - Throws: `not_found`, with near matches.
     public func global(_ program: String, _ name: String) throws(Problem) -> GlobalView {
-        let all = try globals(program)
-        guard let found = all.first(where: { $0.global.name == name }) else {
+        let view = try self.program(program)
+        let all = view.report.globals
+        guard let found = all.first(where: { $0.name == name }) else {
             throw Problem(
                 .notFound,
                 "Program \(program) has no variable \(name)"
-                    + NearMatches.clause(for: name, among: all.map(\.global.name)) + ".")
+                    + NearMatches.clause(for: name, among: all.map(\.name)) + ".")
         }
-        return found
+        return view.globals([found], atMost: ProgramView.mostBytesAlone)[0]
     }
 
     /// Writes variables of a loaded program; all are checked before the first is written. Each is

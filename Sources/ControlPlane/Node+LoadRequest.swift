@@ -4,11 +4,16 @@ internal import Problems
 
 extension Node {
     /// The loader's request. A target `program/function` becomes a function of that program's pin.
-    /// - Throws: `invalid_member` where there is no such loaded program.
-    func request(for options: ProgramOptions, pinDirectory: String?) throws(Problem)
-        -> LoadRequest
+    /// - Parameter name: of the program that is loaded, whose maps of before are kept.
+    /// - Throws: `invalid_member` where there is no such loaded program or map.
+    func request(for options: ProgramOptions, name: String, pinDirectory: String?)
+        throws(Problem) -> LoadRequest
     {
         var request = options.request(pinDirectory: pinDirectory)
+        for (map, option) in options.maps {
+            guard let reuse = option.reuse else { continue }
+            request.reusedMaps[map] = try pin(of: reuse, for: map, ofProgram: name)
+        }
         for (function, target) in options.targets {
             guard let slash = target.firstIndex(of: "/") else { continue }
             let other = String(target[..<slash])
@@ -32,5 +37,46 @@ extension Node {
             request.targetPins[function] = loaded.directory + "/" + pin
         }
         return request
+    }
+
+    /// - Returns: the path of the map's pin; empty where there is none to keep.
+    private func pin(of reuse: ProgramOptions.Reuse, for map: String, ofProgram name: String)
+        throws(Problem) -> String
+    {
+        guard case .map(let other, let wanted) = reuse else {
+            return state.withLock { $0.programs[name]?.loaded }?.pinPath(ofMap: map) ?? ""
+        }
+        let (programs, loaded) = state.withLock {
+            (Array($0.programs.keys), $0.programs[other]?.loaded)
+        }
+        if let path = loaded?.pinPath(ofMap: wanted) { return path }
+        let near =
+            loaded == nil
+            ? NearMatches.find(other, among: programs)
+            : NearMatches.find(wanted, among: loaded?.report.maps.map(\.name) ?? [])
+        throw Problem(
+            .invalidMember,
+            loaded == nil
+                ? "There is no loaded program \(other) whose map \(map) could use."
+                : "Program \(other) has no map \(wanted) that \(map) could use.",
+            pointer: JSONPointer.root.appending("maps").appending(map).appending("reuse")
+                .description,
+            hint: near.isEmpty ? nil : "Near it: " + near.joined(separator: ", ") + ".")
+    }
+
+    /// Whether a program uses maps of another that has others now.
+    func hasStaleMaps(_ loaded: LoadedProgram, _ options: ProgramOptions) -> Bool {
+        options.maps.contains { name, option in
+            guard case .map(let program, let map)? = option.reuse else { return false }
+            let other = state.withLock { $0.programs[program]?.loaded?.maps[map]?.map.info.id }
+            return other != nil && other != loaded.maps[name]?.map.info.id
+        }
+    }
+}
+
+extension LoadedProgram {
+    /// Where a map is pinned; nil where there is none of this name.
+    func pinPath(ofMap name: String) -> String? {
+        report.maps.first { $0.name == name }?.pin.map { directory + "/" + $0 }
     }
 }

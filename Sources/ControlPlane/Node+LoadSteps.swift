@@ -215,7 +215,7 @@ extension Node {
     /// Lets the pump take the records of every ring of a program.
     func openStreams(of record: ProgramRecord) {
         guard let loaded = record.loaded else { return }
-        for ring in loaded.ringMaps {
+        for ring in loaded.ringMaps where !record.reuses(ring.name) {
             let key = StreamKey(program: record.row.name, map: ring.name)
             let counter = loaded.maps[ring.name + "_lost"].map { MapLostCounter(map: $0.map) }
             do {
@@ -231,5 +231,17 @@ extension Node {
                     ])
             }
         }
+    }
+}
+
+extension ProgramRecord {
+    /// Whether a map is another program's, which takes the records of a ring: two that took them
+    /// would each have some.
+    func reuses(_ map: String) -> Bool {
+        let options: ProgramOptions?
+        // What cannot be read is told of when the streams are opened.
+        do { options = try ProgramOptions(canonicalText: row.options) } catch { options = nil }
+        guard case .map? = options?.maps[map]?.reuse else { return false }
+        return true
     }
 }

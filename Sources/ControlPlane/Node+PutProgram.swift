@@ -70,7 +70,8 @@ extension Node {
         let old = state.withLock { $0.programs[change.name] }
         try change.conditions.check(old?.row.revision, of: "Program \(change.name)")
         if let old, let loaded = old.loaded, old.row.digest == change.object.digest,
-            old.row.options == change.options.canonicalText
+            old.row.options == change.options.canonicalText,
+            !hasStaleMaps(loaded, change.options)
         {
             return try reassert(change, old, loaded, origin)
         }
@@ -109,7 +110,8 @@ extension Node {
         -> ProgramOutcome
     {
         let report: LoadReport
-        var request = try request(for: change.options, pinDirectory: nil)
+        var request = try request(
+            for: change.options, name: change.name, pinDirectory: nil)
         try admitLoad(change.name, &request)
         do {
             report = try configuration.loader.load(change.object.file, request)
@@ -179,7 +181,7 @@ extension Node {
         _ object: UploadedObject, _ options: ProgramOptions, name: String, loadID: String
     ) throws(Problem) -> LoadedProgram {
         let directory = configuration.bpffsDirectory + "/" + loadID
-        var request = try request(for: options, pinDirectory: directory)
+        var request = try request(for: options, name: name, pinDirectory: directory)
         try admitLoad(name, &request)
         do { try FileSystem.makeDirectory(directory) } catch {
             throw Problem(error, while: "make \(directory)")

@@ -59,6 +59,8 @@ public final class Node: Sendable {
     let lookout = Mutex<Lookout?>(nil)
     let lookoutMemory = Mutex(LookoutMemory())
     let turns = Turns()
+    /// Of run statistics, running now.
+    let measurements = Mutex(0)
     let loadRate: LoadRate
     let objectHolds = ObjectHolds()
     let followers: MapFollowers

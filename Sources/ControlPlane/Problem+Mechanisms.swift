@@ -70,6 +70,22 @@ extension Problem {
         libbpfLog = failure.libbpfLog
         members["stage"] = .text(failure.stage.rawValue)
         if let function = failure.function { members["function"] = .text(function) }
+        if let map = failure.map { members["map"] = .text(map) }
+        if let at = failure.instruction {
+            members["instruction"] = .object([
+                "index": .number(Int64(at.index)), "text": at.text.map { .text($0) },
+            ])
+        }
+        if let source = failure.source {
+            members["source"] = .object([
+                "text": .text(source.text), "file": source.file.map { .text($0) },
+                "line": source.line.map { .number(Int64($0)) },
+            ])
+        }
+        if let cause = LoadCause.find(failure) {
+            members["cause"] = .text(cause.rawValue)
+            hint = cause.hint(failure)
+        }
     }
 
     /// The loader's request is flat; the client's document is not.

@@ -8,7 +8,38 @@ public struct ProgramOptions: Sendable, Hashable {
 
     public struct MapOptions: Sendable, Hashable {
         public var maxEntries: UInt32?
-        public init(maxEntries: UInt32? = nil) { self.maxEntries = maxEntries }
+        /// A map to use instead of a new one.
+        public var reuse: Reuse?
+
+        public init(maxEntries: UInt32? = nil, reuse: Reuse? = nil) {
+            self.maxEntries = maxEntries
+            self.reuse = reuse
+        }
+    }
+
+    public enum Reuse: Sendable, Hashable {
+        /// The map of this name that the program had before; a new one where it had none.
+        case keep
+        case map(program: String, map: String)
+
+        /// `keep`, or `program/map`; nil for every other text.
+        public init?(_ text: String) {
+            if text == "keep" {
+                self = .keep
+                return
+            }
+            guard let slash = text.firstIndex(of: "/") else { return nil }
+            let map = text[text.index(after: slash)...]
+            guard slash > text.startIndex, !map.isEmpty else { return nil }
+            self = .map(program: String(text[..<slash]), map: String(map))
+        }
+
+        public var text: String {
+            switch self {
+            case .keep: "keep"
+            case .map(let program, let map): program + "/" + map
+            }
+        }
     }
 
     /// Only these functions; `nil`: all.
@@ -35,6 +66,7 @@ public struct ProgramOptions: Sendable, Hashable {
         for (name, map) in maps.sorted(by: { $0.key < $1.key }) {
             var options = JSONObject()
             options["max_entries"] = map.maxEntries.map { JSONValue($0) }
+            options["reuse"] = map.reuse.map { .string($0.text) }
             mapsDocument[name] = .object(options)
         }
         document["maps"] = .object(mapsDocument)
@@ -47,12 +79,16 @@ public struct ProgramOptions: Sendable, Hashable {
         return String(decoding: JSONValue.object(document).serialized(), as: UTF8.self)
     }
 
-    /// The programs that this one is loaded upon: a target `program/function`.
+    /// The programs that this one is loaded upon: a target `program/function`, a map of another's.
     var otherPrograms: Set<String> {
-        Set(
-            targets.values.compactMap { target in
-                target.firstIndex(of: "/").map { String(target[..<$0]) }
-            })
+        let targets = targets.values.compactMap { target in
+            target.firstIndex(of: "/").map { String(target[..<$0]) }
+        }
+        let maps = maps.values.compactMap { options -> String? in
+            guard case .map(let program, _)? = options.reuse else { return nil }
+            return program
+        }
+        return Set(targets + maps)
     }
 
     private var functionsDocument: JSONObject {
@@ -91,7 +127,8 @@ public struct ProgramOptions: Sendable, Hashable {
         globals = document["globals"]?.object ?? JSONObject()
         for member in document["maps"]?.object?.members ?? [] {
             maps[member.name] = MapOptions(
-                maxEntries: member.value["max_entries"]?.uint64.flatMap { UInt32(exactly: $0) })
+                maxEntries: member.value["max_entries"]?.uint64.flatMap { UInt32(exactly: $0) },
+                reuse: member.value["reuse"]?.string.flatMap(Reuse.init))
         }
         attach = document["attach"]?.string.flatMap(Attach.init(rawValue:)) ?? .none
         for member in document["events"]?.object?.members ?? [] {

@@ -1,6 +1,6 @@
 /// Two lower-case digits a byte.
-enum Hex {
-    static func encode(_ bytes: Span<UInt8>) -> String {
+public enum Hex {
+    public static func encode(_ bytes: Span<UInt8>) -> String {
         let digits = Array("0123456789abcdef".utf8)
         var text: [UInt8] = []
         text.reserveCapacity(bytes.count * 2)
@@ -12,7 +12,7 @@ enum Hex {
     }
 
     /// nil for an odd number of digits or something that is none.
-    static func decode(_ text: Substring) -> [UInt8]? {
+    public static func decode(_ text: Substring) -> [UInt8]? {
         let digits = Array(text.utf8)
         guard digits.count % 2 == 0 else { return nil }
         var bytes: [UInt8] = []
@@ -40,7 +40,7 @@ public enum Base64 {
     private static let alphabet = Array(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-    static func encode(_ bytes: Span<UInt8>) -> String {
+    public static func encode(_ bytes: Span<UInt8>) -> String {
         var text: [UInt8] = []
         text.reserveCapacity((bytes.count + 2) / 3 * 4)
         for start in Swift.stride(from: 0, to: bytes.count, by: 3) {

@@ -8,5 +8,7 @@ public typealias AuditFilter = Registry.AuditFilter
 public typealias AuditRow = Registry.AuditRow
 public typealias ChangeOrigin = Registry.ChangeOrigin
 public typealias KeptObject = Registry.ObjectRow
+public typealias KernelObjectKind = BPF.KernelObjectKind
+public typealias LinkDetails = BPF.LinkDetails
 public typealias LoadedInfo = BPF.ProgramInfo
 public typealias VerifierLogLevel = Loading.LoadRequest.VerifierLog

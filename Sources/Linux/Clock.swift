@@ -48,6 +48,13 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
         self.nanoseconds = nanoseconds
     }
 
+    /// The wall time of a moment of this boot, by both clocks of now.
+    /// - Parameter bootNanoseconds: of `Clock.boottimeNanoseconds`.
+    public init(bootNanoseconds: UInt64) {
+        let start = Clock.realtimeNanoseconds() &- Clock.boottimeNanoseconds()
+        self.init(nanoseconds: start &+ bootNanoseconds)
+    }
+
     public static func now() -> Timestamp { Timestamp(nanoseconds: Clock.realtimeNanoseconds()) }
 
     public static func < (one: Timestamp, other: Timestamp) -> Bool {

@@ -46,9 +46,11 @@ enum Globals {
     }
 
     /// Encodes and sets each value. Called before the load, which freezes `.rodata`.
-    static func set(_ values: JSONObject, in object: OpenObject, _ types: ObjectTypes)
-        throws(LoadFailure)
-    {
+    ///
+    /// - Parameter kept: maps that the load takes over as they are.
+    static func set(
+        _ values: JSONObject, in object: OpenObject, _ types: ObjectTypes, kept: Set<String>
+    ) throws(LoadFailure) {
         guard !values.isEmpty else { return }
         let place = JSONPointer.root.appending("globals")
         guard let known = types.types else {
@@ -63,6 +65,13 @@ enum Globals {
                 let near = NearMatches.clause(for: member.name, among: names)
                 throw LoadFailure(
                     .global, "the object has no global variable \"\(member.name)\"\(near)",
+                    pointer: pointer.description)
+            }
+            if kept.contains(map.name) {
+                throw LoadFailure(
+                    .global,
+                    "variable \"\(variable.name)\" is in \(map.name), which is reused as it is: "
+                        + "set it afterwards, or do not reuse that map",
                     pointer: pointer.description)
             }
             let bytes = try encode(member.value, variable, known, pointer)

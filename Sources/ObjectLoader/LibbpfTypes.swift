@@ -89,6 +89,21 @@ private enum BTFKind {
         return nil
     }
 
+    /// A string of the types' own table; `nil` beyond its end.
+    func text(at offset: UInt32) -> String? {
+        guard let types = unsafe object.types,
+            let text = unsafe btf__name_by_offset(types, offset)
+        else { return nil }
+        return unsafe String(cString: text)
+    }
+
+    func name(ofType id: UInt32) -> String? {
+        guard let types = unsafe object.types, let type = unsafe btf__type_by_id(types, id) else {
+            return nil
+        }
+        return unsafe Self.name(of: type, types)
+    }
+
     @unsafe private static func name(of type: UnsafePointer<btf_type>, _ types: OpaquePointer)
         -> String?
     {

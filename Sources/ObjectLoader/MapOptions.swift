@@ -19,7 +19,10 @@ enum MapOptions {
         }
         for (name, path) in request.reusedMaps.sorted(by: { $0.key < $1.key }) {
             let pointer = JSONPointer.root.appending("reused_maps").appending(name).description
-            try reuse(path, as: try find(name, in: maps, pointer), pointer)
+            let map = try find(name, in: maps, pointer)
+            // Nothing to keep yet: the map is a new one.
+            if path.isEmpty { continue }
+            try reuse(path, as: map, request.maxEntries[name], pointer)
         }
     }
 
@@ -31,9 +34,9 @@ enum MapOptions {
         throw LoadFailure(.request, "the object has no map \"\(name)\"\(near)", pointer: pointer)
     }
 
-    private static func reuse(_ path: String, as map: ObjectMap, _ pointer: String)
-        throws(LoadFailure)
-    {
+    private static func reuse(
+        _ path: String, as map: ObjectMap, _ maxEntries: UInt32?, _ pointer: String
+    ) throws(LoadFailure) {
         let raw = unsafe bpf_obj_get(path)
         guard raw >= 0 else {
             let errno = Errno(rawValue: -raw)
@@ -48,28 +51,37 @@ enum MapOptions {
         else {
             throw LoadFailure(.request, "\(path) is not a map", pointer: pointer)
         }
-        if let difference = difference(map, information) {
-            throw LoadFailure(
-                .request, "map \"\(map.name)\" cannot use \(path): \(difference)",
+        if let difference = difference(map, information, maxEntries) {
+            var failure = LoadFailure(
+                .map, "map \"\(map.name)\" cannot use the map that is there: \(difference)",
                 pointer: pointer)
+            failure.map = map.name
+            throw failure
         }
         if let errno = map.reuse(pinned.raw) {
             throw LoadFailure(
-                .request, "map \"\(map.name)\" cannot use \(path): \(errno)", errno: errno,
+                .map, "map \"\(map.name)\" cannot use \(path): \(errno)", errno: errno,
                 libbpfLog: LibbpfLog.text, pointer: pointer)
         }
     }
 
     /// libbpf's own comparison is made only for maps with a pin path; entries may differ.
-    private static func difference(_ map: ObjectMap, _ pinned: bpf_map_info) -> String? {
+    private static func difference(
+        _ map: ObjectMap, _ pinned: bpf_map_info, _ maxEntries: UInt32?
+    ) -> String? {
         let rows: [(String, UInt32, UInt32)] = [
-            ("type", pinned.type, map.type),
             ("key size", pinned.key_size, map.keySize),
             ("value size", pinned.value_size, map.valueSize),
             ("flags", pinned.map_flags, map.flags),
         ]
+        if pinned.type != map.type {
+            return "it is a \(ObjectMap.typeName(pinned.type)), the object's a \(map.typeName)"
+        }
         for (what, there, here) in rows where there != here {
             return "its \(what) is \(there), the object's \(here)"
+        }
+        if let maxEntries, maxEntries != pinned.max_entries {
+            return "its max_entries are \(pinned.max_entries), the request's \(maxEntries)"
         }
         return nil
     }

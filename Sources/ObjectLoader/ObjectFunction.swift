@@ -8,6 +8,8 @@ internal import Loading
     let name: String
     let section: String
     let type: bpf_prog_type
+    /// As the object has it, without the subprograms that a load puts behind it.
+    let ownInstructions: Int
 
     // SAFETY: libbpf's strings live as long as the object; they are copied at once.
     @unsafe init(_ program: OpaquePointer) {
@@ -15,6 +17,7 @@ internal import Loading
         name = unsafe String(cString: bpf_program__name(program))
         section = unsafe String(cString: bpf_program__section_name(program))
         type = unsafe bpf_program__type(program)
+        ownInstructions = unsafe Int(bpf_program__insn_cnt(program))
     }
 
     /// False for `SEC("?…")` unless it was asked for.

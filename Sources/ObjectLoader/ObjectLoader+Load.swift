@@ -9,14 +9,15 @@ extension ObjectLoader {
         throws(LoadFailure) -> LoadReport
     {
         LibbpfLog.capture()
-        let license = try checkHeader(of: input)
+        let (elf, license) = try checkHeader(of: input)
         let object = try OpenObject(input)
         let functions = try choose(request.onlyFunctions, of: object)
         try setTargets(request, of: functions)
         try MapOptions.set(request, on: object.maps)
         try MapQuota.check(request, object.maps)
         let types = try ObjectTypes(object)
-        try Globals.set(request.globals, in: object, types)
+        let kept = Set(request.reusedMaps.filter { !$0.value.isEmpty }.keys)
+        try Globals.set(request.globals, in: object, types, kept: kept)
         let logs = VerifierLogs(request.verifierLog, functions: functions.count)
         for (index, function) in functions.enumerated() { function.use(logs, index: index) }
         let instructions = functions.map(\.instructions)
@@ -24,7 +25,8 @@ extension ObjectLoader {
         let result = object.load()
         guard result >= 0 else {
             throw Refusal.ofLoad(
-                Errno(rawValue: -result), functions: functions, logs: logs, request: request)
+                Errno(rawValue: -result), functions: functions, maps: object.maps,
+                places: try lines(of: object, elf, in: input), logs: logs, request: request)
         }
         let maps = object.maps.filter { $0.descriptor >= 0 }
         if let directory = request.pinDirectory { try pin(functions, maps, in: directory) }
@@ -47,9 +49,9 @@ extension ObjectLoader {
     }
 
     /// Says in plain words what libbpf would say in its own: that this is no BPF object at all.
-    /// - Returns: the license.
+    /// - Returns: the file and its license.
     private static func checkHeader(of input: borrowing FileDescriptor) throws(LoadFailure)
-        -> String
+        -> (ELFFile, String)
     {
         let elf = try ELFFile(input)
         // EM_NONE is what older compilers wrote; libbpf takes it too.
@@ -64,7 +66,14 @@ extension ObjectLoader {
                 .elf, "the object is an ELF file of type \(elf.type), not relocatable (1)")
         }
         let bytes = try elf.contents(ofSection: "license", limit: 4096, in: input) ?? []
-        return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        return (elf, String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self))
+    }
+
+    private static func lines(
+        of object: OpenObject, _ elf: ELFFile, in input: borrowing FileDescriptor
+    ) throws(LoadFailure) -> LineInformation? {
+        let bytes = try elf.contents(ofSection: ".BTF.ext", limit: 16 << 20, in: input)
+        return bytes.map { LineInformation($0, LibbpfTypes(object)) }
     }
 
     /// Marks which functions are to be loaded, and gives them.

@@ -23,6 +23,17 @@ internal import Linux
     var valueSize: UInt32 { unsafe bpf_map__value_size(map) }
     var maxEntries: UInt32 { unsafe bpf_map__max_entries(map) }
     var flags: UInt32 { unsafe bpf_map__map_flags(map) }
+    var maxEntries: UInt32 { unsafe bpf_map__max_entries(map) }
+
+    var typeName: String { Self.typeName(type) }
+
+    /// libbpf's name, `array`; `type 999` where it knows none.
+    static func typeName(_ type: UInt32) -> String {
+        guard let text = unsafe libbpf_bpf_map_type_str(bpf_map_type(rawValue: type)) else {
+            return "type \(type)"
+        }
+        return unsafe String(cString: text)
+    }
 
     /// Negative where it was not created.
     var descriptor: Int32 { unsafe bpf_map__fd(map) }

@@ -33,8 +33,8 @@ enum Refusal {
     }
 
     static func ofLoad(
-        _ number: Errno, functions: [ObjectFunction], logs: borrowing VerifierLogs,
-        request: LoadRequest
+        _ number: Errno, functions: [ObjectFunction], maps: [ObjectMap],
+        places: LineInformation?, logs: borrowing VerifierLogs, request: LoadRequest
     ) -> LoadFailure {
         let lines = usefulLines()
         for line in lines {
@@ -43,14 +43,16 @@ enum Refusal {
             else { continue }
             if rest.hasPrefix("BPF program load failed") {
                 let log = logs.ofRefused(index)
-                return ofFunction(name, number, log, request.verifierLog != .none)
+                var failure = ofFunction(name, number, log, request.verifierLog != .none)
+                if let places { locate(&failure, in: places, function: functions[index]) }
+                return failure
             }
             if rest.contains("kernel BTF type ID") || rest.contains("attach target") {
                 return failure(.relocation, line, number, function: name)
             }
         }
         if let line = lines.first(where: { subject("map", $0) != nil || $0.contains(" map(") }) {
-            return failure(number == .eperm ? .permission : .map, line, number)
+            return ofMap(line, number, maps)
         }
         let line = lines.last
         let stage: LoadFailure.Stage =
@@ -63,19 +65,37 @@ enum Refusal {
         return failure(stage, line ?? describe(number), number)
     }
 
+    /// A map that the kernel did not create.
+    private static func ofMap(_ line: String, _ number: Errno, _ maps: [ObjectMap]) -> LoadFailure {
+        let stage = number == .eperm ? LoadFailure.Stage.permission : .map
+        guard let (name, _) = subject("map", line), let map = maps.first(where: { $0.name == name })
+        else { return failure(stage, line, number) }
+        var failure = LoadFailure(
+            stage,
+            "the kernel did not create map \"\(name)\" (\(map.typeName), "
+                + "\(map.maxEntries) entries, keys of \(map.keySize) and values of "
+                + "\(map.valueSize) bytes, flags 0x\(String(map.flags, radix: 16))): \(number)",
+            errno: known(number), libbpfLog: LibbpfLog.text)
+        failure.map = name
+        return failure
+    }
+
     /// A function that the kernel did not take.
     private static func ofFunction(
         _ name: String, _ number: Errno, _ log: String?, _ isLogWanted: Bool
     ) -> LoadFailure {
-        let reason = log.flatMap(VerifierLogText.reason)
+        let text = log.map(VerifierLogText.init)
         let stage: LoadFailure.Stage
         let message: String
-        switch reason {
+        switch text?.reason {
         case nil where number == .eperm || number == .eacces:
             stage = .permission
             message =
                 "the kernel does not permit function \"\(name)\": \(number); it needs CAP_BPF "
                 + "and, by kind, CAP_PERFMON or CAP_NET_ADMIN, and lockdown may forbid it"
+        case nil where number == .e2big:
+            stage = .verifier
+            message = "the kernel refused function \"\(name)\": it has too many instructions"
         case nil:
             stage = .verifier
             message = "the kernel refused function \"\(name)\" without a reason: \(number)"
@@ -86,9 +106,31 @@ enum Refusal {
             stage = .verifier
             message = "the verifier refused function \"\(name)\": \(reason)"
         }
-        return LoadFailure(
+        var failure = LoadFailure(
             stage, message, errno: number, function: name, verifierLog: isLogWanted ? log : nil,
             libbpfLog: LibbpfLog.text)
+        // A log that was cut makes the second try fail with ENOSPC, whatever the first failed with.
+        if number == .enospc {
+            failure.errno = text?.reason?.contains("too large") == true ? .e2big : nil
+        }
+        failure.reason = text?.reason
+        failure.instruction = text?.instruction
+        failure.source = text?.source
+        return failure
+    }
+
+    /// Fills in which line of C it was, where the log lacks it or libbpf wrote over it.
+    private static func locate(
+        _ failure: inout LoadFailure, in lines: LineInformation, function: ObjectFunction
+    ) {
+        if failure.stage != .relocation, failure.source?.file != nil { return }
+        let own = failure.instruction.flatMap { at in
+            at.index < function.ownInstructions
+                ? lines.line(of: function.name, instruction: at.index) : nil
+        }
+        if let found = own ?? failure.source.flatMap({ lines.line(reading: $0.text) }) {
+            failure.source = found
+        }
     }
 
     /// What libbpf writes over the verifier's words about an instruction that it had poisoned

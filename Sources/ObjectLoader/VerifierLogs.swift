@@ -67,21 +67,3 @@ internal import Loading
         return unsafe String(decoding: text, as: UTF8.self)
     }
 }
-
-/// Reads the log of a refusal.
-enum VerifierLogText {
-    /// The last line that says why: not the statistics and not the register dumps after it.
-    static func reason(_ log: String) -> String? {
-        log.split(separator: "\n").last { line in
-            let line = line.drop { $0 == " " }
-            return !line.isEmpty && !noise.contains { line.hasPrefix($0) }
-        }.map(String.init)
-    }
-
-    /// Beginnings of lines that come after the reason (kernel/bpf/verifier.c): the statistics, the
-    /// notes of back-tracking, and the two states that show an endless loop.
-    private static let noise = [
-        "processed ", "verification time", "stack depth", "peak_states", "mark_precise:",
-        "max_states_per_insn", "cur state:", "old state:",
-    ]
-}

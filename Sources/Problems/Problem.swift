@@ -23,7 +23,7 @@ public struct Problem: Error, Sendable {
     /// RFC 6901, into the request's document.
     public var pointer: String?
     public var hint: String?
-    /// Further members, by name, such as `holder_id`; numbers and texts only.
+    /// Further members, by name, such as `holder_id`.
     public var members: [String: Member] = [:]
     /// For the log only.
     public var cause: (any Error)?
@@ -32,6 +32,8 @@ public struct Problem: Error, Sendable {
         case text(String)
         case number(Int64)
         case list([String])
+        /// A member that is nil is shown as null.
+        case object([String: Member?])
     }
 
     public init(

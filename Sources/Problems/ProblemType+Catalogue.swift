@@ -114,8 +114,8 @@ extension ProblemType {
         "attach_refused", 422, "The kernel refused the attachment",
         "Check the parameters that the detail names.")
     public static let wrongKind = row(
-        "wrong_kind", 422, "The function cannot be attached in this way",
-        "Use a kind that fits the function's type.")
+        "wrong_kind", 422, "The function cannot be used in this way",
+        "Use a kind, or a call, that fits the function's type.")
     public static let targetNotFound = row(
         "target_not_found", 422, "There is nothing of that name to attach to",
         "Check the spelling; near matches are in the hint.")

@@ -38,6 +38,11 @@ struct Daemon {
         locks.append(
             try lock(configuration.text("bpffs"), FileLock.init(directory:)))
         let node = try makeNode()
+        if configuration.flag("run_stats") {
+            do { try node.holdRunStatistics() } catch {
+                log.warning("run_stats: \(error.detail)")
+            }
+        }
         node.tokens.replaceFixed(fileTokens)
         let service = Service(
             node: node, version: apiaryVersion, rules: rules,

@@ -26,6 +26,9 @@ enum Settings {
         Setting(
             "log_level", .choice(Logger.Level.allCases.map(\.rawValue)), "info",
             "The least important lines that are logged."),
+        Setting(
+            "run_stats", .flag, "false",
+            "The kernel counts runs and run time of every BPF program; some 20 ns a run."),
 
         // Declared state.
         Setting(

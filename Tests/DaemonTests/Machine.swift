@@ -24,7 +24,9 @@ enum Machine {
 
     /// `bpftool -j …`; nil where it refuses, as for an id that is gone. Its exit status does not
     /// tell: `link show id` of a perf event ends with 255 after the answer.
-    static func bpftool(_ words: String...) throws -> JSONValue? {
+    static func bpftool(_ words: String...) throws -> JSONValue? { try bpftool(words) }
+
+    static func bpftool(_ words: [String]) throws -> JSONValue? {
         let exit = try Child.run(
             "/usr/bin/env", arguments: ["bpftool", "-j"] + words, environment: ["PATH=" + path],
             deadlineMilliseconds: 60_000, outputLimit: 64 << 20)

@@ -1,0 +1,20 @@
+// A hash without a key.
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 16);
+    __uint(key_size, 0);
+    __uint(value_size, 8);
+} odd SEC(".maps");
+
+SEC("tracepoint/syscalls/sys_enter_getpgid")
+int broken(void *context)
+{
+    __u32 key = 0;
+
+    return bpf_map_lookup_elem(&odd, &key) != 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";
