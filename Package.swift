@@ -105,6 +105,7 @@ let package = Package(
             exclude: ["Objects"], swiftSettings: ours),
         tests("TidyTests", ["TestSupport", "Linux", "apiary", "apiary-generate"]),
         tests("JSONTests", ["JSON"]),
+        tests("CryptographyTests", ["Cryptography"]),
         tests("YAMLTests", ["YAML", "JSON"]),
         tests("BTFTests", ["BTF", "JSON"]),
         tests("EventsTests", ["Events", "BTF", "JSON", "Linux"]),

@@ -23,7 +23,6 @@ internal import Linux
     var valueSize: UInt32 { unsafe bpf_map__value_size(map) }
     var maxEntries: UInt32 { unsafe bpf_map__max_entries(map) }
     var flags: UInt32 { unsafe bpf_map__map_flags(map) }
-    var maxEntries: UInt32 { unsafe bpf_map__max_entries(map) }
 
     var typeName: String { Self.typeName(type) }
 
