@@ -29,6 +29,7 @@ check: lint ## the inner loop: lint, debug build, unit, tidy and contract tests;
 	@scripts/test.sh --skip-build $(swift_flags) --skip KernelTests --skip DaemonTests
 
 test: setup bpf ## everything that this kernel can show; run it as root
+	-@scripts/setup.sh test
 	swift build $(swift_flags) --build-tests
 	@scripts/test.sh --skip-build $(swift_flags)
 

@@ -52,6 +52,7 @@ let package = Package(
         room("JSON"),
         room("Cryptography", ["CGnuTLS"]),
         room("YAML", ["JSON", "Linux", yams]),
+        room("Tar"),
         room("Problems"),
         room("BTF", ["JSON"]),
         room("BPF", ["CLibbpf", "Linux", "BTF"]),
@@ -69,12 +70,14 @@ let package = Package(
         room(
             "API",
             [
-                "HTTP", "ControlPlane", "Events", "Cryptography", "Problems", "JSON", "YAML",
+                "HTTP", "ControlPlane", "Events", "Cryptography", "Problems", "JSON", "YAML", "Tar",
                 "Linux", "Assets", log,
             ]),
         .executableTarget(
             name: "apiary",
             dependencies: [
+                "API", "HTTP", "ControlPlane", "Registry", "Loading", "Problems", "JSON", "Linux",
+                "Tar", "Cryptography", arguments, log, yams,
                 "API", "HTTP", "ControlPlane", "Cryptography", "Registry", "Loading", "Problems",
                 "JSON", "Linux",
                 arguments, log, yams,
@@ -107,6 +110,7 @@ let package = Package(
         tests("JSONTests", ["JSON"]),
         tests("CryptographyTests", ["Cryptography"]),
         tests("YAMLTests", ["YAML", "JSON"]),
+        tests("TarTests", ["Tar"]),
         tests("BTFTests", ["BTF", "JSON"]),
         tests("EventsTests", ["Events", "BTF", "JSON", "Linux"]),
     ],

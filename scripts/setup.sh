@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what Apiary needs to be built, run and tested on Debian 12/13 or Ubuntu 24.04.
 # Does nothing, quickly and without the network, when everything is there. Needs root only when it
-# has something to install. Usage: scripts/setup.sh [bench]
+# has something to install. Usage: scripts/setup.sh [bench|test]
 set -euo pipefail
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -32,6 +32,10 @@ if [ -r /etc/os-release ] && grep -q '^ID=ubuntu' /etc/os-release; then
     required+=("command:bpftool linux-tools-common")
 else
     required+=("command:bpftool bpftool")
+fi
+if [ "${1:-}" = test ]; then
+    # The examples' playbook is run by the tests.
+    required+=("command:ansible-playbook ansible-core")
 fi
 if [ "${1:-}" = bench ]; then
     required+=("command:bpftrace bpftrace" "command:wrk wrk" "command:gcc gcc")

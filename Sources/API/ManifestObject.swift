@@ -1,6 +1,6 @@
 internal import Cryptography
 internal import ControlPlane
-internal import HTTP
+internal import Cryptography
 internal import Linux
 internal import Problems
 

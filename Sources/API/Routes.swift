@@ -174,6 +174,7 @@ let routes: [Route] = [
     Route(
         .get, "/v1/state", "get_state", .read, getState, .worker,
         takes: ["owner", "contents", "int64"]),
+    Route(.get, "/v1/backup", "get_backup", .admin, getBackup, .worker),
     Route(
         .get, "/v1/tokens", "list_tokens", .admin, listTokens, takes: ["limit", "cursor", "int64"]),
     Route(

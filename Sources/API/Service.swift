@@ -248,7 +248,7 @@ public struct Service: Application {
     /// Operations whose answers are not application/json.
     private static let ownMediaTypes: Set<String> = [
         "get_events", "get_object", "get_program_object", "get_probe_output", "list_entries",
-        "list_kernel_entries", "get_xlated", "get_jited",
+        "list_kernel_entries", "get_backup", "get_xlated", "get_jited",
     ]
 
     private func checkAccept(_ call: Call) throws(Problem) {

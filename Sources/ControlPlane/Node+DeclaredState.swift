@@ -31,7 +31,9 @@ extension Node {
         var document = JSONObject()
         if let owner { document["owner"] = .string(owner) }
         document["programs"] = .array(
-            shownPrograms.map { .object(Self.document(ofProgram: $0.row)) })
+            dependenciesFirst(shownPrograms.map(\.row)).map {
+                .object(Self.document(ofProgram: $0))
+            })
         document["probes"] = .array(
             shownProbes.filter { !isImplied($0, programs, owners) }.map {
                 .object(Self.document(of: $0))

@@ -46,9 +46,8 @@ extension Node {
         guard case .map(let other, let wanted) = reuse else {
             return state.withLock { $0.programs[name]?.loaded }?.pinPath(ofMap: map) ?? ""
         }
-        let (programs, loaded) = state.withLock {
-            (Array($0.programs.keys), $0.programs[other]?.loaded)
-        }
+        let programs = state.withLock { Array($0.programs.keys) }
+        let loaded = loadedProgram(other)
         if let path = loaded?.pinPath(ofMap: wanted) { return path }
         let near =
             loaded == nil
@@ -68,7 +67,7 @@ extension Node {
     func hasStaleMaps(_ loaded: LoadedProgram, _ options: ProgramOptions) -> Bool {
         options.maps.contains { name, option in
             guard case .map(let program, let map)? = option.reuse else { return false }
-            let other = state.withLock { $0.programs[program]?.loaded?.maps[map]?.map.info.id }
+            let other = loadedProgram(program)?.maps[map]?.map.info.id
             return other != nil && other != loaded.maps[name]?.map.info.id
         }
     }

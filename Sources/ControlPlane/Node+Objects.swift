@@ -74,7 +74,15 @@ extension Node {
                     .conflict, "The object \(digest) is being loaded or backed up: ask again.")
             }
             if isDryRun { return true }
-            _ = try commit(origin, subject: "objects/\(digest)") { try $0.removeObject(digest) }
+            var isHeld = false
+            _ = try commit(origin, subject: "objects/\(digest)") { transaction in
+                // A backup takes hold in the registry's own order: here it can be seen.
+                isHeld = objectHolds.contains(digest)
+                if !isHeld { try transaction.removeObject(digest) }
+            }
+            if isHeld {
+                throw Problem(.conflict, "The object \(digest) is being backed up: ask again.")
+            }
             do { try FileSystem.unlink(path(of: digest)) } catch {
                 // The row is gone, so it is nobody's: the next start removes it.
                 log.warning("an object's file stays", metadata: ["why": "\(error)"])
@@ -110,6 +118,7 @@ extension Node {
     /// Removes files that no row names: of loads that failed, and of a delete that was cut off.
     /// Before anything is loaded.
     func sweepObjects() throws(RegistryError) {
+        sweepCopies()
         let directory = configuration.stateDirectory + "/objects"
         let names: [String]
         do { names = try FileSystem.list(directory) } catch { names = [] }
@@ -122,6 +131,17 @@ extension Node {
             if base == name, try registry.object("sha256:" + base) != nil { continue }
             do { try FileSystem.unlink(directory + "/" + name) } catch {
                 log.warning("an object's file stays", metadata: ["why": "\(error)"])
+            }
+        }
+    }
+
+    /// Copies of the registry that a daemon was killed over.
+    private func sweepCopies() {
+        let names: [String]
+        do { names = try FileSystem.list(configuration.stateDirectory) } catch { names = [] }
+        for name in names where name.hasPrefix("backup-o") && name.hasSuffix(".tmp") {
+            do { try FileSystem.unlink(configuration.stateDirectory + "/" + name) } catch {
+                log.warning("a copy of the registry stays", metadata: ["why": "\(error)"])
             }
         }
     }

@@ -72,7 +72,7 @@ extension Node {
     }
 
     /// By name, but what another is loaded upon before the other.
-    private func dependenciesFirst(_ rows: [ProgramRow]) -> [ProgramRow] {
+    func dependenciesFirst(_ rows: [ProgramRow]) -> [ProgramRow] {
         let names = Set(rows.map(\.name))
         var done: Set<String> = []
         var ordered: [ProgramRow] = []

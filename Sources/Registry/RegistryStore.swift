@@ -149,6 +149,11 @@ public final class RegistryStore: Sendable {
         }
     }
 
+    /// Runs `body` outside of a transaction, while nobody else writes.
+    func exclusively<R>(_ body: (Database) throws -> R) throws(RegistryError) -> R {
+        do { return try queue.writeWithoutTransaction(body) } catch { throw Self.translate(error) }
+    }
+
     private func write<R>(_ body: (Transaction) throws -> R) throws(RegistryError) -> R {
         do {
             let (result, rows) = try queue.write { database in

@@ -10,7 +10,7 @@ struct Apiary: ParsableCommand {
         commandName: "apiary", abstract: "An HTTP/JSON control plane for eBPF.",
         subcommands: [
             Serve.self, TokenCommand.self, AuditCommand.self, CheckConfig.self, Verify.self,
-            Version.self,
+            Restore.self, Version.self,
         ])
 }
 

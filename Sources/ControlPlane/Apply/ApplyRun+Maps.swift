@@ -198,8 +198,7 @@ extension ApplyRun {
         guard !isDryRun, !writes.isEmpty else { return }
         let bytes = try node.bytes(map, EntryStyle())
         defer { bytes.objects?.release() }
-        // The maps of a new load go with it, if it does not come to that.
-        if staged[contents.program] == nil { try noteUndo(writes, map, bytes) }
+        try noteUndo(writes, map, bytes)
         for write in writes {
             let key = try bytes.key(write.key, at: write.place.appending("key"))
             if let entry = write.entry {
@@ -218,7 +217,8 @@ extension ApplyRun {
     }
 
     private func noteUndo(_ writes: [Write], _ map: LoadedMap, _ bytes: MapBytes) throws(Problem) {
-        guard let record = node.state.withLock({ $0.programs[map.program] }) else { return }
+        // A map of a new load's own goes with it, if it does not come to that.
+        guard let (row, name) = registered(map) else { return }
         let isObject = bytes.objects?.hasObjectValues == true
         let style = EntryStyle(encoding: isObject ? .typed : .hex)
         let exact = try node.bytes(map, style)
@@ -235,7 +235,7 @@ extension ApplyRun {
             }
             rows.append(
                 EntryUndoRow(
-                    program: map.program, loadID: record.row.loadID, map: map.name,
+                    program: row.name, loadID: row.loadID, map: name,
                     document: String(decoding: json.bytes(), as: UTF8.self),
                     wasAbsent: before == nil))
             bytes.objects?.release()
@@ -244,6 +244,18 @@ extension ApplyRun {
             throw Problem(error, while: "note how to take the entries back")
         }
         undoRows += rows
+    }
+
+    /// Whose map it is now: a new load may use one that is there already.
+    private func registered(_ map: LoadedMap) -> (ProgramRow, name: String)? {
+        let records = node.state.withLock { Array($0.programs.values) }
+        for record in records {
+            for present in record.loaded?.maps.values ?? [:].values
+            where present.map.info.id == map.map.info.id {
+                return (record.row, present.name)
+            }
+        }
+        return nil
     }
 
     // MARK: Entries that are not declared any more

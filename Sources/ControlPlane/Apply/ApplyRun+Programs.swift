@@ -16,8 +16,13 @@ extension ApplyRun {
                     .create, .program, program.name, "There is no program \(program.name)."))
         }
         var differences = Self.differences(old, program)
-        if old.loaded == nil || !differences.isEmpty {
-            let reason = old.loaded == nil ? "It is not loaded." : Self.reason(differences)
+        let isStale = old.loaded.map { node.hasStaleMaps($0, program.options) } ?? true
+        if isStale || !differences.isEmpty {
+            let reason =
+                old.loaded == nil
+                ? "It is not loaded."
+                : differences.isEmpty
+                    ? "It uses maps of a program that has others now." : Self.reason(differences)
             differences += Difference.labels(old.row.labels, program.options.labels)
             differences += own(.program, program.name)
             try load(program, replacing: old)

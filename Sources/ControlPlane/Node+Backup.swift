@@ -1,0 +1,79 @@
+public import Linux
+public import Problems
+internal import Registry
+
+/// What a backup has: a copy of the registry as it was at one moment, and the objects that it
+/// names, whose files stay until this dies.
+public final class Backup: Sendable {
+    public struct Object: Sendable, Hashable {
+        public let digest: String
+        public let sizeBytes: Int
+    }
+
+    /// The copy: a file without a name, at its start.
+    public let registry: FileDescriptor
+    public let registrySizeBytes: Int
+    /// By digest.
+    public let objects: [Object]
+    public let revision: Int64
+    public let bootID: String
+    public let createdAtNanoseconds: UInt64
+    private let node: Node
+
+    init(
+        registry: consuming FileDescriptor, registrySizeBytes: Int, objects: [Object],
+        revision: Int64, node: Node
+    ) {
+        self.registry = registry
+        self.registrySizeBytes = registrySizeBytes
+        self.objects = objects
+        self.revision = revision
+        self.node = node
+        bootID = node.bootID
+        createdAtNanoseconds = Clock.realtimeNanoseconds()
+    }
+
+    /// Opens an object's file.
+    public func open(_ object: Object) throws(Errno) -> FileDescriptor {
+        try FileDescriptor.open(node.path(of: object.digest), [.read, .noFollow])
+    }
+
+    deinit {
+        for object in objects { node.objectHolds.give(object.digest) }
+    }
+}
+
+extension Node {
+    /// Copies the registry, while it runs, and holds the objects that the copy names.
+    ///
+    /// Changes wait for the copy, some milliseconds; nothing waits for it to be sent.
+    /// - Throws: `no_space` where the state directory has no room for the copy.
+    public func backup() throws(Problem) -> Backup {
+        let path = configuration.stateDirectory + "/backup-\(Names.makeLoadID()).tmp"
+        let holds = objectHolds
+        let copied: (objects: [ObjectRow], revision: Int64)
+        do {
+            copied = try registry.copy(to: path) { rows in
+                for row in rows { holds.take(row.digest) }
+            }
+        } catch {
+            // What is left of the copy is of no use to anybody.
+            try? FileSystem.unlink(path)
+            throw Problem(error, while: "copy the registry")
+        }
+        do {
+            // Without its name the copy goes with its last descriptor, however this daemon ends.
+            let file = try FileDescriptor.open(path)
+            try FileSystem.unlink(path)
+            let size = try file.size()
+            return Backup(
+                registry: file, registrySizeBytes: size,
+                objects: copied.objects.map {
+                    Backup.Object(digest: $0.digest, sizeBytes: $0.sizeBytes)
+                }, revision: copied.revision, node: self)
+        } catch {
+            for row in copied.objects { holds.give(row.digest) }
+            throw Problem(error, while: "open the copy of the registry")
+        }
+    }
+}
