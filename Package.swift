@@ -106,6 +106,7 @@ let package = Package(
         tests("TidyTests", ["TestSupport", "Linux", "apiary", "apiary-generate"]),
         tests("RegistryTests", ["Registry", "Linux"]),
         tests("JSONTests", ["JSON"]),
+        tests("CryptographyTests", ["Cryptography"]),
         tests("YAMLTests", ["YAML", "JSON"]),
         tests("TarTests", ["Tar"]),
         tests("BTFTests", ["BTF", "JSON"]),

@@ -113,6 +113,7 @@ private func wholeMap(
     }
     var query = try call.entryQuery
     query.limit = try call.number("limit", in: 1...Int.max)
+    try service.node.admitDump(map, limit: query.limit)
     let dump = try service.node.entryDump(map, query, format)
     if call.head.method == .head { return Answer(headers: [(name: "Content-Type", value: type)]) }
     return Answer(body: .stream(DumpAnswer(dump, service.node), type: type))

@@ -27,9 +27,7 @@ internal import Problems
     let (object, options) = try ProgramRequest.read(call, service.node)
     let isDryRun = try call.isDryRun
     try service.checkScope(call.variables[0], labels: options.labels, call)
-    for target in options.targets.values where target.contains("/") {
-        try service.checkScope(String(target.prefix { $0 != "/" }), call)
-    }
+    try service.checkScope(of: options, call)
     var origin = call.origin
     origin.digest = object.digest
     let outcome = try service.node.putProgram(

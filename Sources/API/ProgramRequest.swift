@@ -14,10 +14,9 @@ enum ProgramRequest {
             guard size > 0 else {
                 throw Problem(.objectRefused, "The body is empty: send the ELF, curl -T x.bpf.o.")
             }
-            return (
-                UploadedObject(file: file, size: size, digest: "sha256:" + digest),
-                try options(call)
-            )
+            let object = UploadedObject(file: file, size: size, digest: "sha256:" + digest)
+            try node.policy.check(object, signature: call.head.header("x-apiary-signature"))
+            return (object, try options(call))
         case .bytes:
             for name in ["attach", "label", "global", "verifier_log"]
             where !call.parameters(name).isEmpty {
@@ -107,7 +106,23 @@ enum ProgramRequest {
             options.verifierLog = level
         }
         guard let object = try fields.object("object") else { throw fields.missing("object") }
-        return (try self.object(object, node, objectsDirectory), options)
+        return (try allowed(object, node, objectsDirectory), options)
+    }
+
+    /// The object, where the configuration lets it be loaded.
+    private static func allowed(
+        _ document: JSONObject, _ node: Node, _ objectsDirectory: String??
+    ) throws(Problem) -> UploadedObject {
+        var document = document
+        let signature = document["signature"]
+        document["signature"] = nil
+        guard signature == nil || signature?.string != nil else {
+            throw Problem(
+                .invalidMember, "object.signature must be a string.", pointer: "/object/signature")
+        }
+        let object = try self.object(document, node, objectsDirectory)
+        try node.policy.check(object, signature: signature?.string)
+        return object
     }
 
     private static func object(

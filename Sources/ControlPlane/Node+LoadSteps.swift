@@ -105,6 +105,7 @@ extension Node {
     func attachBySection(
         _ functions: [LoadReport.Function], of loaded: LoadedProgram, taken: Set<String>
     ) throws(Problem) -> [ProbeRecord] {
+        try admitProbes(functions.count)
         var taken = taken
         var probes: [ProbeRecord] = []
         do {

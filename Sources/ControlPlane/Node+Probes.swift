@@ -76,6 +76,7 @@ extension Node {
         {
             return ProbeOutcome(probe: view(of: old), changed: false, created: false)
         }
+        if old == nil { try admitProbes(1) }
         let id =
             change.id
             ?? freeProbeID(change.program + "." + change.function, taken: takenProbeIDs())

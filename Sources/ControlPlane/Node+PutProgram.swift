@@ -110,8 +110,9 @@ extension Node {
         -> ProgramOutcome
     {
         let report: LoadReport
-        let request = try request(
+        var request = try request(
             for: change.options, name: change.name, pinDirectory: nil)
+        try admitLoad(change.name, &request)
         do {
             report = try configuration.loader.load(change.object.file, request)
         } catch { throw Problem(error) }
@@ -179,11 +180,12 @@ extension Node {
         _ object: UploadedObject, _ options: ProgramOptions, name: String, loadID: String
     ) throws(Problem) -> LoadedProgram {
         let directory = configuration.bpffsDirectory + "/" + loadID
+        var request = try request(for: options, name: name, pinDirectory: directory)
+        try admitLoad(name, &request)
         do { try FileSystem.makeDirectory(directory) } catch {
             throw Problem(error, while: "make \(directory)")
         }
         let report: LoadReport
-        let request = try request(for: options, name: name, pinDirectory: directory)
         do {
             report = try configuration.loader.load(object.file, request)
         } catch { throw Problem(error) }

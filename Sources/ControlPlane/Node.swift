@@ -22,6 +22,8 @@ public struct NodeConfiguration: Sendable {
     public var snapshotIntervalSeconds = 60
     /// The audit log keeps at least so many.
     public var auditRows: Int
+    public var quotas = Quotas()
+    public var policy = ObjectPolicy()
 
     public init(
         stateDirectory: String, journalDirectory: String, bpffsDirectory: String, loader: Loader,
@@ -67,6 +69,7 @@ public final class Node: Sendable {
     let turns = Turns()
     /// Of run statistics, running now.
     let measurements = Mutex(0)
+    let loadRate: LoadRate
     let objectHolds = ObjectHolds()
     let followers: MapFollowers
     let traceTurn = Mutex(())
@@ -81,6 +84,7 @@ public final class Node: Sendable {
     public init(_ configuration: NodeConfiguration, log: Logger) throws {
         self.configuration = configuration
         self.log = log
+        loadRate = LoadRate(perMinute: configuration.quotas.loadsPerMinute)
         bootID = try Clock.bootID()
         try FileSystem.makeDirectories(configuration.stateDirectory + "/objects", mode: 0o700)
         try FileSystem.makeDirectories(configuration.journalDirectory, mode: 0o700)
@@ -121,6 +125,9 @@ public final class Node: Sendable {
 
     /// The number of the last change.
     public var revision: Int64 { max(state.withLock { $0.revision }, tokens.revision) }
+
+    /// Which objects may be loaded.
+    public var policy: ObjectPolicy { configuration.policy }
 
     /// False until the first reconciliation is over.
     public var isReady: Bool { state.withLock { $0.isReady } }

@@ -61,6 +61,7 @@ extension Problem {
             case .request: .invalidMember
             case .verifier: .verifierRefused
             case .permission: .kernelForbids
+            case .quota: .quotaExceeded
             case .crash where [.emfile, .enfile, .enomem, .eagain].contains(failure.errno):
                 .resourceExhausted
             case .crash: .loaderCrashed

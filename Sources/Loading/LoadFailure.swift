@@ -19,6 +19,8 @@ public struct LoadFailure: Error, Sendable, Hashable {
         case verifier
         /// A missing capability, lockdown, or a kernel that forbids this kind.
         case permission
+        /// More maps, or memory for them, than is left.
+        case quota
         /// The bpffs.
         case pin
         /// An option that names what the object lacks.

@@ -89,7 +89,7 @@ extension ProblemType {
         "Remove something, or raise the limit that the detail names in the configuration.")
     public static let objectNotAllowed = row(
         "object_not_allowed", 422, "The object is not one that may be loaded here",
-        "Sign it with a configured key, or add its digest to the configuration's list.")
+        "Sign it with a configured key, or have its digest added to allowed_objects.")
     public static let objectRefused = row(
         "object_refused", 422, "The object is not a BPF object that can be loaded",
         "Compile for the BPF target with -g; libbpf_log says what it could not read.")

@@ -14,7 +14,7 @@ extension Configuration {
         limits.idleSeconds = integer("idle_timeout_s")
         limits.writeStallSeconds = integer("slow_consumer_s")
         limits.workers = integer("workers")
-        limits.loadWorkers = integer("load_workers")
+        limits.loadWorkers = integer("loads_at_once")
         return limits
     }
 

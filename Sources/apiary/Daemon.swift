@@ -86,7 +86,7 @@ struct Daemon {
         _ = locks
     }
 
-    private var nodeConfiguration: NodeConfiguration {
+    private func nodeConfiguration() throws -> NodeConfiguration {
         var node = NodeConfiguration(
             stateDirectory: configuration.text("state_dir"),
             journalDirectory: configuration.text("journal_dir"),
@@ -99,6 +99,8 @@ struct Daemon {
         node.snapshotIntervalSeconds = configuration.integer("snapshot_interval_s")
         node.pace.batchRecords = configuration.integer("batch_records")
         node.pace.batchNanoseconds = UInt64(configuration.integer("batch_deadline_us")) * 1000
+        node.quotas = configuration.quotas
+        node.policy = try configuration.objectPolicy
         return node
     }
 
@@ -148,7 +150,7 @@ struct Daemon {
 
     private func makeNode() throws -> Node {
         do {
-            return try Node(nodeConfiguration, log: log)
+            return try Node(nodeConfiguration(), log: log)
         } catch let error as RegistryError {
             let path = configuration.text("state_dir") + "/registry.sqlite"
             let advice =

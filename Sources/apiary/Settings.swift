@@ -84,8 +84,6 @@ enum Settings {
         Setting(
             "workers", .integer(1...64), "4", "Threads for requests that may block."),
         Setting(
-            "load_workers", .integer(1...16), "2", "Threads for loads: so many at once."),
-        Setting(
             "loader_deadline_ms", .integer(100...3_600_000), "60000",
             "For one object, from the loader's start to its end."),
         Setting(
@@ -147,7 +145,33 @@ enum Settings {
             "cors_origins", .list, "",
             "Sites whose pages may use this daemon, `https://dashboard.example`."),
 
+        // What may be loaded.
+        Setting(
+            "allowed_objects", .list, "",
+            "Digests, `sha256:…`, of the only objects that may be loaded; empty: every one."),
+        Setting(
+            "signing_keys", .map(values: nil), "",
+            "Ed25519 keys by name that may sign objects: a path of a PEM, or base64."),
+        Setting(
+            "require_signed", .flag, "false",
+            "Load only objects that come with a signature by one of `signing_keys`."),
+
         // Bounds.
+        Setting(
+            "max_objects", .integer(1...1_000_000), "1000", "Object files that are kept."),
+        Setting("max_programs", .integer(1...1_000_000), "1000", "Programs."),
+        Setting("max_probes", .integer(1...1_000_000), "10000", "Probes."),
+        Setting("max_maps", .integer(1...1_000_000), "10000", "Maps of all programs."),
+        Setting(
+            "max_map_memory_bytes", .integer(0...1 << 50), "4294967296",
+            "Memory of all maps, reckoned by their sizes before the kernel is asked."),
+        Setting("loads_at_once", .integer(1...64), "2", "Loads at the same time; more wait."),
+        Setting(
+            "loads_per_minute", .integer(1...1_000_000), "6000",
+            "Loads in a minute, rehearsals too; beyond: 429."),
+        Setting(
+            "entries_per_dump", .integer(1...1 << 40), "1099511627776",
+            "Entries, by its max_entries, of a map that is dumped in one answer."),
         Setting(
             "streams_per_credential", .integer(1...100_000), "1024",
             "Streams that one credential may have open. Local admins have no such limit."),
