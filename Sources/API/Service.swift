@@ -52,6 +52,10 @@ public struct Service: Application {
         }
     }
 
+    /// Returns once the threads that events need have gone around: for a watchdog. Blocks for ever
+    /// where one of them does.
+    public func waitForThreads() { node.events.waitForThreads() }
+
     public func admit(_ head: RequestHead) -> Admission {
         do {
             return try admitted(head)
