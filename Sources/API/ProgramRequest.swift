@@ -176,7 +176,8 @@ enum ProgramRequest {
                     .invalidMember, "A map's options are an object: {\"max_entries\": 1024}.",
                     pointer: pointer.description)
             }
-            let fields = try Fields(object, at: pointer, known: ["max_entries", "reuse", "persist"])
+            let fields = try Fields(
+                object, at: pointer, known: ["max_entries", "reuse", "persist"])
             var options = ProgramOptions.MapOptions()
             if let value = object["max_entries"] {
                 guard let number = value.uint64.flatMap({ UInt32(exactly: $0) }), number > 0 else {
