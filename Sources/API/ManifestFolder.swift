@@ -130,7 +130,7 @@ public final class ManifestFolder: Sendable {
             file.owner = manifest.owner
             file.prunes = manifest.prunes
             try checkOwner(manifest.owner, name)
-            if let known, known.state == .applied, known.owner != manifest.owner, known.prunes {
+            if let known, known.outcome != nil, known.owner != manifest.owner, known.prunes {
                 _ = try apply(nothing(of: known), name)
             }
             let outcome = try apply(manifest, name)
@@ -146,6 +146,12 @@ public final class ManifestFolder: Sendable {
             // The same failure again is no news.
             if file.digest == nil, known?.state == .failed, known?.digest == nil { return }
             file.problem = error
+            // What was applied before is still there, and goes with the file.
+            if let known, known.outcome != nil {
+                file.owner = known.owner
+                file.prunes = known.prunes
+                file.outcome = known.outcome
+            }
             log.error(
                 "a manifest is not applied",
                 metadata: ["file": "\(name)", "why": "\(error.detail)"])

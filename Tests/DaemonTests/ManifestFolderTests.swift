@@ -93,6 +93,9 @@ import Testing
         #expect(open?["problem"]?["detail"]?.string?.contains("go-w") == true)
         #expect(try apiary.curl("GET /v1/manifests?state=failed").names("file").count == 2)
 
+        // One that went wrong after it was applied still takes with it what it declared.
+        try write("prune: [", to: folder + "/team-a.yaml")
+        _ = try waits(apiary, for: "team-a.yaml", "failed")
         try FileSystem.unlink(folder + "/team-a.yaml")
         _ = try waits(apiary, for: "team-a.yaml", "removed", #""delete":2"#)
         #expect(try apiary.curl("GET /v1/programs").names() == [])
