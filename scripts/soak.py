@@ -3,7 +3,7 @@
 
   scripts/soak.py soak MINUTES      loads, probes, map entries, reads and streams that come and go; fails
                                     where memory, descriptors or threads keep growing
-  scripts/soak.py streams N RATE    N streams open, RATE requests a second beside them for 20 s: latencies
+  scripts/soak.py streams N RATE [S]  N streams open, RATE requests a second beside them for 20 s: latencies
                                     and memory of a stream
   scripts/soak.py idle PROBES       a daemon at rest with so many probes: memory and wake-ups a second
 
@@ -213,7 +213,7 @@ def soak(daemon, minutes):
         raise SystemExit("soak: " + "; ".join(failures))
 
 
-def streams(daemon, count, rate):
+def streams(daemon, count, rate, length=20):
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     daemon.ask("PUT", "/v1/programs/events", (OBJECTS / "events.bpf.o").read_bytes())
     daemon.ask("GET", "/v1/programs")
@@ -231,7 +231,7 @@ def streams(daemon, count, rate):
     connection = Connection(daemon.socket)
     latencies = []
     began = time.monotonic()
-    while time.monotonic() - began < 20:
+    while time.monotonic() - began < length:
         due = began + len(latencies) / rate
         if due > time.monotonic():
             time.sleep(due - time.monotonic())
@@ -242,14 +242,17 @@ def streams(daemon, count, rate):
     latencies.sort()
     for raw in open_ones:
         raw.close()
-    time.sleep(5)
+    ended = time.monotonic()
     after = daemon.sample()
+    while after["fds"] > before["fds"] + 4 and time.monotonic() - ended < 60:
+        time.sleep(0.5)
+        after = daemon.sample()
     print(json.dumps({
-        "streams": count, "requests_per_s": round(len(latencies) / 20), "p50_ms": round(
+        "streams": count, "requests_per_s": round(len(latencies) / length), "p50_ms": round(
             latencies[len(latencies) // 2] * 1e3, 3), "p99_ms": round(latencies[len(latencies) * 99 // 100] * 1e3, 3),
         "kib_per_stream": round((with_streams["rss_kib"] - before["rss_kib"]) / count, 1),
         "fds": [before["fds"], with_streams["fds"], after["fds"]],
-        "rss_kib": [before["rss_kib"], with_streams["rss_kib"], after["rss_kib"]]}))
+        "ended_after_s": round(time.monotonic() - ended, 1), "rss_kib": [before["rss_kib"], with_streams["rss_kib"], after["rss_kib"]]}))
 
 
 def idle(daemon, probes):
@@ -275,7 +278,7 @@ def main():
     mode, words = sys.argv[1], [float(word) for word in sys.argv[2:]]
     daemon = Daemon()
     try:
-        {"soak": lambda: soak(daemon, *words), "streams": lambda: streams(daemon, int(words[0]), words[1]),
+        {"soak": lambda: soak(daemon, *words), "streams": lambda: streams(daemon, int(words[0]), *words[1:]),
          "idle": lambda: idle(daemon, int(words[0]))}[mode]()
     finally:
         daemon.stop()
