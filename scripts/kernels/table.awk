@@ -77,12 +77,13 @@ END {
         for (r = 1; r <= tried; r++) {
             kind = rows[r]
             here = found[kind, kernel]
-            if (!write && here != expected[kind, kernel])
+            # A cell that is not committed yet says nothing.
+            if (!write && expected[kind, kernel] != "" && here != expected[kind, kernel])
                 complain(kernel " " kind ": found \"" here "\", docs/kernels.md says \"" \
                     expected[kind, kernel] "\"")
         }
         for (r = 1; r <= known; r++)
-            if (!write && !((kinds[r], kernel) in found))
+            if (!write && expected[kinds[r], kernel] != "" && !((kinds[r], kernel) in found))
                 complain(kernel " " kinds[r] ": not tried")
     }
     for (pair in missing) {

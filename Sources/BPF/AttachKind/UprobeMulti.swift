@@ -1,4 +1,5 @@
 internal import CLibbpf
+internal import Linux
 
 /// Places in a file at whose execution a function runs.
 struct UprobeMulti {
@@ -32,9 +33,18 @@ extension Program {
             try unsafe offsets.withUnsafeBufferPointer { offsets throws(BPFError) in
                 try unsafe (cookies ?? []).withUnsafeBufferPointer { given throws(BPFError) in
                     try unsafe counters.withUnsafeBufferPointer { counters throws(BPFError) in
+                        if type == .traceUprobeSession {
+                            // SAFETY: as below; sessions are of no probe with semaphores.
+                            let made = unsafe apiary_uprobe_session(
+                                descriptor.raw, UInt32(offsets.count), path.baseAddress,
+                                offsets.baseAddress, cookies == nil ? nil : given.baseAddress,
+                                UInt32(probe.processID ?? 0))
+                            try checkErrno("bpf_link_create", made)
+                            return try Link(owning: FileDescriptor(owning: made))
+                        }
                         // SAFETY: the kernel copies path and lists within the call; each list has
                         // an entry for each place, or its address is not given.
-                        try unsafe createLink(target: 0, type) { options in
+                        return try unsafe createLink(target: 0, type) { options in
                             unsafe options.uprobe_multi.flags = probe.isReturn ? 1 : 0
                             unsafe options.uprobe_multi.cnt = UInt32(offsets.count)
                             unsafe options.uprobe_multi.path = path.baseAddress
