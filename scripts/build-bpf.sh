@@ -1,6 +1,7 @@
 #!/bin/bash
 # Compiles bpf/*.bpf.c into .build/bpf/*.bpf.o and the tests' objects,
-# Tests/*/Objects/*.bpf.c, into .build/bpf/tests/*.bpf.o: only what changed.
+# Tests/*/Objects/*.bpf.c, into .build/bpf/tests/*.bpf.o: only what changed. The tests' other C files
+# become programs of this machine, .build/bpf/tests/*, for probes to look at.
 #
 # -mcpu=v2: Linux 5.10 refuses what clang's default makes ("BPF_STX uses reserved fields").
 # The clang that comes with Swift has the BPF target; a distribution's may lack it.
@@ -38,4 +39,11 @@ compile() {
 shopt -s nullglob
 mkdir -p .build/bpf/tests
 for source in bpf/*.bpf.c; do compile "$source" .build/bpf; done
-for source in Tests/*/Objects/*.bpf.c; do compile "$source" .build/bpf/tests; done
+for source in Tests/*/Objects/*.c; do
+    case $source in *.bpf.c) compile "$source" .build/bpf/tests; continue ;; esac
+    program=.build/bpf/tests/$(basename "$source" .c)
+    if [ "$program" -nt "$source" ]; then continue; fi
+    echo "build-bpf: $source" >&2
+    "$clang" -O2 -Wall -Werror "$source" -o "$program.new"
+    mv "$program.new" "$program"
+done

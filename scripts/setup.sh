@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what Apiary needs to be built, run and tested on Debian 12/13 or Ubuntu 24.04.
 # Does nothing, quickly and without the network, when everything is there. Needs root only when it
-# has something to install. Usage: scripts/setup.sh [bench|test]
+# has something to install. Usage: scripts/setup.sh [bench|test|kernels]
 set -euo pipefail
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -36,14 +36,28 @@ fi
 if [ "${1:-}" = test ]; then
     # The examples' playbook is run by the tests.
     required+=("command:ansible-playbook ansible-core")
+    required+=("command:promtool prometheus" "command:slowhttptest slowhttptest"
+        "command:python3 python3" "file:/usr/share/doc/python3-venv python3-venv")
 fi
 if [ "${1:-}" = bench ]; then
     required+=("command:bpftrace bpftrace" "command:wrk wrk" "command:gcc gcc")
 fi
 
+if [ "${1:-}" = kernels ]; then
+    # What boots Debian's kernels: see scripts/test-kernels.sh.
+    # QEMU 7.2 of Debian 12 emulates cmpxchg16b wrongly: newer kernels and Swift die of it.
+    required+=("qemu:8 qemu-system-x86" "command:busybox busybox-static"
+        "command:cpio cpio" "command:xz xz-utils")
+fi
+
 present() {
     case "$1" in
         command:*) PATH="$PATH:/usr/sbin:/sbin" command -v "${1#command:}" >/dev/null ;;
+        qemu:*)
+            local major
+            major=$(qemu-system-x86_64 --version 2>/dev/null | sed -n 's/.*version \([0-9]*\).*/\1/p')
+            [ "${major:-0}" -ge "${1#qemu:}" ]
+            ;;
         file:*) [ -e "${1#file:}" ] ;;
         pkg:*'>='*)
             local spec="${1#pkg:}"
@@ -90,7 +104,14 @@ if grep -q '^VERSION_CODENAME=bookworm' /etc/os-release; then
             > /etc/apt/sources.list.d/bookworm-backports.list'
     fi
     for package in "${missing[@]}"; do
-        case "$package" in libbpf-dev | bpftool) backports+=("$package/bookworm-backports") ;; esac
+        case "$package" in
+            libbpf-dev | bpftool) backports+=("$package/bookworm-backports") ;;
+            qemu-system-x86)
+                for part in qemu-system-x86 qemu-system-common qemu-system-data seabios; do
+                    backports+=("$part/bookworm-backports")
+                done
+                ;;
+        esac
     done
     if [[ " ${backports[*]-} " == *libbpf-dev* ]]; then
         backports+=("libbpf1/bookworm-backports")

@@ -22,6 +22,9 @@ public enum AttachTarget: Sendable, Hashable {
     case uprobeMulti(
         binary: String, offsets: [UInt64], processID: Int32?, isReturn: Bool,
         type: AttachType = .traceUprobeMulti)
+    /// USDT: places in one file, each with its own cookie. One link for all where `isMulti`, kernel
+    /// 6.6; else there is one place. Kernel 4.20, pinned 5.15.
+    case userStatic(binary: String, points: [UserStaticPoint], processID: Int32?, isMulti: Bool)
     /// One CPU's, or one process's, counter: a link a CPU. Kernel 4.9, pinned 5.15.
     case perfEvent(PerfCounter)
     /// An iterator; `mapID` where it walks a map. Kernel 5.8.
@@ -78,6 +81,8 @@ extension Program {
                 UprobeMulti(
                     binary: binary, offsets: offsets, processID: processID, isReturn: isReturn),
                 type, cookie: cookie)
+        case .userStatic(let binary, let points, let processID, let isMulti):
+            try attachUserStatic(binary, points, processID: processID, isMulti: isMulti)
         case .perfEvent(let counter):
             try attachPerfEvent(counter, cookie: cookie)
         default:
@@ -109,7 +114,7 @@ extension Program {
         case .replacement(let programID, let typeID):
             return try attachReplacement(programID: programID, typeID: typeID)
         case .tracepoint, .rawTracepoint, .tracing, .uprobe, .kprobe, .kprobeMulti, .uprobeMulti,
-            .perfEvent:
+            .userStatic, .perfEvent:
             preconditionFailure("\(target) takes cookies and is attached above")
         }
     }

@@ -35,11 +35,7 @@ public enum KernelFunctions {
     /// 4.17
     /// on x86-64, 4.19 on arm64), else without; nil where kallsyms shows none of them.
     public static func systemCall(_ name: String) -> String? {
-        #if arch(arm64)
-            let prefix = "__arm64_sys_"
-        #else
-            let prefix = "__x64_sys_"
-        #endif
+        let prefix = systemCallPrefix
         let bytes: [UInt8]
         do { bytes = try FileSystem.read("/proc/kallsyms") } catch { return nil }
         let wanted = [prefix + name, "__se_sys_" + name, "sys_" + name]
@@ -57,6 +53,13 @@ public enum KernelFunctions {
         }
         return wanted.first(where: found.contains)
     }
+
+    /// What the architecture puts before a system call's name, since 4.17 (arm64: 4.19).
+    #if arch(arm64)
+        public static let systemCallPrefix = "__arm64_sys_"
+    #else
+        public static let systemCallPrefix = "__x64_sys_"
+    #endif
 
     private static let space = UInt8(ascii: " ")
     private static let tab = UInt8(ascii: "\t")

@@ -65,16 +65,28 @@ public enum KernelTypes {
     private static func readInfo(_ raw: Int32, types: inout [UInt8]) throws(BPFError)
         -> BTFObjectInfo
     {
+        do {
+            return try readInfo(raw, types: &types, isNamed: true)
+        } catch {
+            // Before 5.11 the structure ends after the id, and no byte behind it may be set.
+            guard error.errno == .e2big else { throw error }
+            return try readInfo(raw, types: &types, isNamed: false)
+        }
+    }
+
+    private static func readInfo(_ raw: Int32, types: inout [UInt8], isNamed: Bool)
+        throws(BPFError) -> BTFObjectInfo
+    {
         var info = bpf_btf_info()
         var length = UInt32(MemoryLayout<bpf_btf_info>.size)
-        var name = [UInt8](repeating: 0, count: 64)
+        var name = [UInt8](repeating: 0, count: isNamed ? 64 : 0)
         let result = unsafe types.withUnsafeMutableBufferPointer { buffer in
             unsafe name.withUnsafeMutableBufferPointer { name in
                 // SAFETY: the kernel writes at most btf_size and name_len bytes, within this call.
                 info.btf_size = UInt32(buffer.count)
                 info.btf = buffer.isEmpty ? 0 : UInt64(UInt(bitPattern: buffer.baseAddress))
                 info.name_len = UInt32(name.count)
-                info.name = UInt64(UInt(bitPattern: name.baseAddress))
+                info.name = name.isEmpty ? 0 : UInt64(UInt(bitPattern: name.baseAddress))
                 return unsafe bpf_btf_get_info_by_fd(raw, &info, &length)
             }
         }

@@ -54,6 +54,12 @@ public final class Link: Sendable {
             owning: FileDescriptor(owning: check("bpf_obj_get", unsafe bpf_obj_get(path))))
     }
 
+    /// Opens the link pinned at `path` and removes the pin: the caller holds it now.
+    public convenience init(taking path: String) throws(BPFError) {
+        try self.init(pinned: path)
+        do { try FileSystem.unlink(path) } catch { throw BPFError("unlink(\(path))", error) }
+    }
+
     /// - Throws: `ENOENT` no such link; `EPERM` without CAP_SYS_ADMIN.
     public convenience init(id: UInt32) throws(BPFError) {
         try self.init(

@@ -79,9 +79,29 @@ static inline int apiary_file_identity(const char *path, struct apiary_file_iden
     return 0;
 }
 
+/// openat2(2) as if `directory` were the root, for symbolic links and `..` too: a descriptor, or -1
+/// with errno set. Linux 5.6.
+static inline int apiary_open_in_root(int directory, const char *path, uint64_t flags) {
+    struct {
+        uint64_t flags, mode, resolve;
+    } how = {flags, 0, 0x10};  // RESOLVE_IN_ROOT
+    return (int)syscall(SYS_openat2, directory, path, &how, sizeof(how));
+}
+
 /// pidfd_getfd(2): our own copy of another process's descriptor, or -1 with errno set. Linux 5.6.
 static inline int apiary_pidfd_getfd(int pidfd, int descriptor) {
     return (int)syscall(SYS_pidfd_getfd, pidfd, descriptor, 0);
+}
+
+/// open_by_handle_at(2) of a kernfs inode by its 64-bit id, which for a control group is what
+/// bpf_get_current_cgroup_id tells: an O_PATH descriptor, or -1 with errno set. Linux 5.5.
+static inline int apiary_open_kernfs(int mount, uint64_t id) {
+    struct {
+        uint32_t bytes;
+        int32_t type;
+        uint64_t id;
+    } handle = {8, 0xfe, id};  // FILEID_KERNFS
+    return (int)syscall(SYS_open_by_handle_at, mount, &handle, 010000000 | 02000000);
 }
 
 /// A file system without a device, mounted nowhere: a descriptor of its root, or -1 with errno set.

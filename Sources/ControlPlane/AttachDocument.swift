@@ -104,6 +104,7 @@ public struct AttachDocument: Sendable, Hashable {
         throws(Problem)
     {
         guard !kind.fits(function) else { return }
+        if let reason = Unattachable.reason(function) { throw nowhere(function, reason) }
         let fitting = AttachKinds.fitting(function).map(\.name)
         throw Problem(
             .wrongKind,
@@ -111,6 +112,14 @@ public struct AttachDocument: Sendable, Hashable {
                 + "cannot be attached as \(kind.name)"
                 + (fitting.isEmpty ? "." : ": " + fitting.joined(separator: ", ") + " can be."),
             pointer: "/attach/kind")
+    }
+
+    private static func nowhere(_ function: LoadReport.Function, _ reason: String) -> Problem {
+        Problem(
+            .wrongKind,
+            "\(function.name) (section \"\(function.section)\") is attached by nobody from "
+                + "outside: "
+                + reason + ".", pointer: "/attach")
     }
 
     private static func ordered(_ given: JSONObject, _ kind: any AttachKind) -> JSONObject {
@@ -169,13 +178,16 @@ public struct AttachDocument: Sendable, Hashable {
     private func checkComplete(_ function: LoadReport.Function, _ pointer: JSONPointer)
         throws(Problem)
     {
-        for group in kind.needs where group.allSatisfy({ members[$0] == nil }) {
-            throw Problem(
-                .invalidMember,
-                "attach for \(kind.name) needs \(group.joined(separator: " or ")), and the section "
-                    + "name \"\(function.section)\" of \(function.name) does not say it.",
-                pointer: pointer.description)
-        }
+        let missing = kind.needs.filter { group in group.allSatisfy { members[$0] == nil } }
+        guard !missing.isEmpty else { return }
+        let wanted = missing.map { $0.joined(separator: " or ") }.joined(separator: ", ")
+        let example = missing.compactMap { $0.first }.map { ",\"\($0)\":…" }.joined()
+        throw Problem(
+            .invalidMember,
+            "attach for \(kind.name) needs \(wanted), and the section name "
+                + "\"\(function.section)\" of \(function.name) does not say it: give "
+                + "\"attach\":{\"kind\":\"\(kind.name)\"\(example)}.",
+            pointer: pointer.description)
     }
 
     private static func kind(_ value: JSONValue, at pointer: JSONPointer) throws(Problem)
@@ -201,6 +213,7 @@ public struct AttachDocument: Sendable, Hashable {
     private static func sectionSaysNoKind(
         _ function: LoadReport.Function, _ pointer: JSONPointer
     ) -> Problem {
+        if let reason = Unattachable.reason(function) { return nowhere(function, reason) }
         let fitting = AttachKinds.fitting(function).map(\.name)
         return Problem(
             .invalidMember,

@@ -46,6 +46,8 @@ extension Node {
                     ? "The file \(file) that was probed is gone: another has its name."
                     : place.missing)
         }
+        // A link of struct_ops holds a map, and no program.
+        if info.typeName == "struct_ops" { return .sound }
         return info.programID == kernelID ? .sound : .exchanged(programID: info.programID)
     }
 }

@@ -15,7 +15,8 @@ extension Node {
             let reported = program.report.functions.first(where: { $0.name == name })
         else { throw Problem(.notFound, "Program \(program.name) has no function \(name).") }
         try AttachDocument.checkKind(document.kind, fits: reported)
-        let site = AttachSite(document: document, function: reported, program: program, node: self)
+        let site = AttachSite(
+            document: document, function: reported, program: program, node: self, pin: pin)
         guard document.kind.entersNamespace, let namespace = site.text("netns") else {
             return try attach(function, at: site, pin: pin, namespace: nil)
         }
@@ -47,6 +48,10 @@ extension Node {
         if let filter = try kind.filter(at: site, handle: handle) {
             return try attach(
                 function, HeldFilter(filter, namespace: namespace), at: site, pin: pin)
+        }
+        if let link = try kind.link(at: site) {
+            fault(.afterAttach)
+            return try pinned([link], at: site, pin: pin)
         }
         var links: [Link] = []
         for target in try kind.targets(at: site) {

@@ -147,7 +147,8 @@ public enum Child {
         if unsafe waitpid(process, &status, WNOHANG) != process {
             killed = true
             kill(process, SIGKILL)
-            while unsafe waitpid(process, &status, 0) < 0 && Glibc.errno == EINTR {}
+            awaitEnd(of: process, until: Clock.monotonicNanoseconds() + 2_000_000_000)
+            if unsafe waitpid(process, &status, WNOHANG) != process { abandon(process) }
         }
         let signal = status & 0x7f
         let reason: Exit.Reason =
@@ -155,6 +156,15 @@ public enum Child {
                 .exited((status >> 8) & 0xff)
             }
         return Exit(reason: reason, output: text, outputWasCut: wasCut, errors: errorText)
+    }
+
+    /// Leaves one that SIGKILL does not end, as it hangs in the kernel, to a thread of its own.
+    private static func abandon(_ process: pid_t) {
+        // Without a thread to spare it stays a zombie, if it ever ends.
+        _ = try? NamedThread("reaper") {
+            var status: Int32 = 0
+            while unsafe waitpid(process, &status, 0) < 0 && Glibc.errno == EINTR {}
+        }
     }
 
     /// Waits until the process has ended or the deadline is over.

@@ -50,6 +50,18 @@ public struct FileDescriptor: ~Copyable, Sendable {
         return file
     }
 
+    /// Opens `path` as a process finds it whose root is `root`: symbolic links and `..` do not lead
+    /// out of it, and absolute ones begin there.
+    /// - Note: Kernel 5.6, openat2(2).
+    public static func open(
+        _ path: String, inRoot root: String, _ flags: OpenFlags = .read
+    ) throws(Errno) -> FileDescriptor {
+        let directory = try open(root, [.read, .directory])
+        let result = unsafe apiary_open_in_root(
+            directory.raw, path, UInt64(flags.rawValue | O_CLOEXEC))
+        return FileDescriptor(owning: try check(result))
+    }
+
     /// Reads at most `capacity` bytes from the descriptor's position; empty at the end.
     public func read(atMost capacity: Int) throws(Errno) -> [UInt8] {
         var failure: Errno?
@@ -112,6 +124,13 @@ public struct FileDescriptor: ~Copyable, Sendable {
         var status = stat()
         try check(unsafe fstat(raw, &status))
         return Int(status.st_size)
+    }
+
+    /// Takes disk space for the first `sizeBytes` of the file, fallocate(2).
+    /// - Throws: `ENOSPC`; `EOPNOTSUPP` where the file system cannot.
+    public func allocate(_ sizeBytes: Int) throws(Errno) {
+        let result = posix_fallocate(raw, 0, sizeBytes)
+        guard result == 0 else { throw Errno(rawValue: result) }
     }
 
     /// Waits until the file's bytes and length are on the disk (fsync(2)).

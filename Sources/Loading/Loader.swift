@@ -8,6 +8,8 @@ public import Linux
 public struct Loader: Sendable {
     public let executable: String
     public var limits: LoaderLimits
+    /// Of this loader and its copies.
+    public let statistics = LoaderStatistics()
 
     /// - Parameter executable: path of apiary-loader, beside the daemon's own by default.
     public init(executable: String, limits: LoaderLimits = LoaderLimits()) {
@@ -21,6 +23,20 @@ public struct Loader: Sendable {
     /// - Throws: `LoadFailure`; nothing is loaded then.
     /// - Note: 5 ms and the verifier's time. Blocks the calling thread up to the deadline.
     public func load(_ object: MemoryFile, _ request: LoadRequest) throws(LoadFailure)
+        -> LoadReport
+    {
+        let began = Clock.monotonicNanoseconds()
+        do throws(LoadFailure) {
+            let report = try loaded(object, request)
+            statistics.count(nil, nanoseconds: Clock.monotonicNanoseconds() - began)
+            return report
+        } catch {
+            statistics.count(error.stage, nanoseconds: Clock.monotonicNanoseconds() - began)
+            throw error
+        }
+    }
+
+    private func loaded(_ object: MemoryFile, _ request: LoadRequest) throws(LoadFailure)
         -> LoadReport
     {
         do {
@@ -69,6 +85,33 @@ public struct Loader: Sendable {
             throw LoadFailure(.crash, "the loader answered with something else than offsets")
         }
         return offsets
+    }
+
+    /// The places of a USDT probe in an ELF executable or library, with their arguments.
+    /// - Throws: `request` where the file has no such probe, or one of its arguments is nowhere
+    ///   that can be read; else as `offsets(of:in:)`.
+    public func sites(ofProvider provider: String, name: String, in path: String)
+        throws(LoadFailure) -> [USDTSite]
+    {
+        let file = try Self.open(path)
+        let answer = try run(.usdt(provider: provider, name: name), on: file.raw, path)
+        guard case .sites(let sites) = answer, !sites.isEmpty else {
+            throw LoadFailure(.crash, "the loader answered with something else than places")
+        }
+        return sites
+    }
+
+    /// Registers a struct_ops map in the kernel by a link, pinned at `pin`, in a child with a
+    /// deadline: where the kernel's lock for it is stuck the child hangs, unkillably, and not we.
+    /// - Parameter map: a descriptor of the map.
+    /// - Throws: `request` with the kernel's errno; `deadline` after 20 s at most.
+    public func linkStructOps(map: Int32, pin: String) throws(LoadFailure) {
+        var loader = self
+        loader.limits.deadlineMilliseconds = min(20_000, limits.deadlineMilliseconds)
+        let answer = try loader.run(.structOps(pin: pin), on: map, "struct_ops")
+        guard case .linked = answer else {
+            throw LoadFailure(.crash, "the loader answered with something else than a link")
+        }
     }
 
     private static func open(_ path: String) throws(LoadFailure) -> FileDescriptor {

@@ -11,6 +11,7 @@ struct ELFFile {
         let type: UInt32
         let link: UInt32
         let information: UInt32
+        let address: UInt64
         let offset: UInt64
         let size: UInt64
     }
@@ -75,6 +76,7 @@ struct ELFFile {
             Section(
                 nameOffset: bytes.u32(start), type: bytes.u32(start + 4),
                 link: bytes.u32(start + 40), information: bytes.u32(start + 44),
+                address: bytes.u64(start + 16),
                 offset: bytes.u64(start + 24), size: bytes.u64(start + 32))
         }
         segments = try Self.table(
@@ -88,15 +90,34 @@ struct ELFFile {
         }
     }
 
-    /// The first section of this name; `nil` where there is none.
+    /// The bytes of the first section of this name; `nil` where there is none.
     /// - Throws: `elf` where it is longer than `limit` or lies outside the file.
     func contents(ofSection name: String, limit: Int, in input: borrowing FileDescriptor)
         throws(LoadFailure) -> [UInt8]?
     {
+        guard let section = try section(named: name, in: input) else { return nil }
+        return try contents(of: section, limit: limit, in: input)
+    }
+
+    /// The first section of this name; `nil` where there is none.
+    func section(named name: String, in input: borrowing FileDescriptor) throws(LoadFailure)
+        -> Section?
+    {
         guard sections.indices.contains(nameSection) else { return nil }
         let names = try contents(of: sections[nameSection], limit: 16 << 20, in: input)
-        for section in sections where names.hasName(name, at: Int(section.nameOffset)) {
-            return try contents(of: section, limit: limit, in: input)
+        return sections.first { names.hasName(name, at: Int($0.nameOffset)) }
+    }
+
+    /// Where in the file an address lies; `nil` where it is in no segment, or in one of the other
+    /// sort.
+    func offset(ofAddress address: UInt64, inExecutable isExecutable: Bool) -> UInt64? {
+        for segment in segments where segment.isExecutable == isExecutable {
+            guard address >= segment.address, address - segment.address < segment.fileSize else {
+                continue
+            }
+            let (offset, overflow) = segment.offset.addingReportingOverflow(
+                address - segment.address)
+            return overflow ? nil : offset
         }
         return nil
     }

@@ -105,14 +105,6 @@ enum ELFSymbols {
     }
 
     private static func offset(of symbol: ELFSymbolTable.Symbol, in elf: ELFFile) -> UInt64? {
-        for segment in elf.segments where segment.isExecutable {
-            guard symbol.address >= segment.address,
-                symbol.address - segment.address < segment.fileSize
-            else { continue }
-            let (offset, overflow) = segment.offset.addingReportingOverflow(
-                symbol.address - segment.address)
-            return overflow ? nil : offset
-        }
-        return nil
+        elf.offset(ofAddress: symbol.address, inExecutable: true)
     }
 }

@@ -16,8 +16,26 @@ internal import Loading
         unsafe self.program = unsafe program
         name = unsafe String(cString: bpf_program__name(program))
         section = unsafe String(cString: bpf_program__section_name(program))
+        unsafe Self.adoptNewer(section.prefix { $0 != "/" }, program)
         type = unsafe bpf_program__type(program)
         ownInstructions = unsafe Int(bpf_program__insn_cnt(program))
+    }
+
+    /// Sections that libbpf learned after the version that is linked here: BPF_TRACE_KPROBE_SESSION
+    /// is 56 (kernel 6.10), BPF_TRACE_UPROBE_SESSION 57 (6.13).
+    @unsafe private static func adoptNewer(_ kind: Substring, _ program: OpaquePointer) {
+        let types: [Substring: UInt32] = [
+            "kprobe.session": 56, "uprobe.session": 57, "uprobe.session.s": 57,
+        ]
+        guard let type = types[kind], unsafe bpf_program__type(program) == BPF_PROG_TYPE_UNSPEC
+        else { return }
+        // Both refuse only once the object is loaded.
+        _ = unsafe bpf_program__set_type(program, BPF_PROG_TYPE_KPROBE)
+        _ = unsafe bpf_program__set_expected_attach_type(
+            program, bpf_attach_type(rawValue: type))
+        if kind.hasSuffix(".s") {
+            _ = unsafe bpf_program__set_flags(program, UInt32(BPF_F_SLEEPABLE))
+        }
     }
 
     /// False for `SEC("?…")` unless it was asked for.

@@ -14,6 +14,7 @@ extension ObjectLoader {
         let functions = try choose(request.onlyFunctions, of: object)
         try setTargets(request, of: functions)
         try MapOptions.set(request, on: object.maps)
+        try MapQuota.check(request, object.maps)
         let types = try ObjectTypes(object)
         let kept = Set(request.reusedMaps.filter { !$0.value.isEmpty }.keys)
         try Globals.set(request.globals, in: object, types, kept: kept)
@@ -21,6 +22,7 @@ extension ObjectLoader {
         for (index, function) in functions.enumerated() { function.use(logs, index: index) }
         let instructions = functions.map(\.instructions)
 
+        if StructOps.hasLinks { for map in object.maps { map.makeLinkable() } }
         let result = object.load()
         guard result >= 0 else {
             throw Refusal.ofLoad(
@@ -28,6 +30,7 @@ extension ObjectLoader {
                 places: try lines(of: object, elf, in: input), logs: logs, request: request)
         }
         let maps = object.maps.filter { $0.descriptor >= 0 }
+        try StructOps.writeValues(maps)
         if let directory = request.pinDirectory { try pin(functions, maps, in: directory) }
         let areKept = request.pinDirectory != nil
         return LoadReport(
@@ -40,7 +43,7 @@ extension ObjectLoader {
             maps: maps.enumerated().map { index, map in
                 LoadReport.Map(
                     name: map.name, type: map.type, pin: areKept ? "m\(index)" : nil,
-                    isInternal: map.isInternal)
+                    isInternal: map.isInternal, flags: map.flags)
             },
             globals: Globals.list(object, types),
             eventTypes: EventTypes.find(object, functions),

@@ -49,6 +49,11 @@ public enum ObjectLoader {
             switch task.work {
             case .load(let request): return .report(try load(input, request))
             case .symbols(let names): return .offsets(try ELFSymbols.offsets(of: names, in: input))
+            case .structOps(let pin):
+                try StructOps.link(map: input, pin: pin)
+                return .linked
+            case .usdt(let provider, let name):
+                return .sites(try USDTNotes.sites(provider: provider, name: name, in: input))
             case .matching(let pattern, let most):
                 return .offsets(
                     try ELFSymbols.offsets(matching: GlobPattern(pattern), most, in: input))

@@ -21,8 +21,8 @@ internal import Linux
     var type: UInt32 { unsafe bpf_map__type(map).rawValue }
     var keySize: UInt32 { unsafe bpf_map__key_size(map) }
     var valueSize: UInt32 { unsafe bpf_map__value_size(map) }
-    var flags: UInt32 { unsafe bpf_map__map_flags(map) }
     var maxEntries: UInt32 { unsafe bpf_map__max_entries(map) }
+    var flags: UInt32 { unsafe bpf_map__map_flags(map) }
 
     var typeName: String { Self.typeName(type) }
 
@@ -39,6 +39,35 @@ internal import Linux
 
     var isEventMap: Bool {
         type == BPF_MAP_TYPE_RINGBUF.rawValue || type == BPF_MAP_TYPE_PERF_EVENT_ARRAY.rawValue
+    }
+
+    var isStructOps: Bool { type == BPF_MAP_TYPE_STRUCT_OPS.rawValue }
+
+    /// SEC(".struct_ops") becomes SEC(".struct_ops.link") where the kernel has that, since 6.4: a
+    /// map without links registers itself with its value, and nothing but its value.
+    func makeLinkable() {
+        guard isStructOps else { return }
+        _ = unsafe bpf_map__set_map_flags(map, flags | Self.linkFlag)
+    }
+
+    /// BPF_F_LINK, which older headers lack.
+    private static let linkFlag: UInt32 = 1 << 13
+
+    /// Writes the value of a loaded struct_ops map: with it a link can be made later, and from the
+    /// descriptor alone.
+    ///
+    /// libbpf keeps the value to itself, and writes it only on the way to a link. So it is let go
+    /// as far as that: links are forbidden to this process by seccomp before, and nothing is
+    /// attached, not even for a moment.
+    /// - Returns: why the kernel did not take the value, `nil` where it did.
+    func writeStructOps() -> Errno? {
+        guard isStructOps, flags & Self.linkFlag != 0 else { return nil }
+        let link = unsafe bpf_map__attach_struct_ops(map)
+        let failure = Errno.current
+        guard unsafe link == nil else {
+            preconditionFailure("a link was made although seccomp forbids it")
+        }
+        return failure == .eperm ? nil : failure
     }
 
     /// `LIBBPF_PIN_BY_NAME` asks for a path that an object has no say in.

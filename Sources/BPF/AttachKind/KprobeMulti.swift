@@ -1,4 +1,5 @@
 internal import CLibbpf
+internal import Linux
 
 extension Program {
     /// - Parameter cookie: the same for all symbols.
@@ -10,8 +11,16 @@ extension Program {
         let cookies = [UInt64](repeating: cookie ?? 0, count: symbols.count)
         return try unsafe withCStrings(symbols) { names throws(BPFError) in
             try unsafe cookies.withUnsafeBufferPointer { cookies throws(BPFError) in
+                if type == .traceKprobeSession {
+                    // SAFETY: as below.
+                    let made = unsafe apiary_kprobe_session(
+                        descriptor.raw, UInt32(symbols.count), names,
+                        cookie == nil ? nil : cookies.baseAddress)
+                    try checkErrno("bpf_link_create", made)
+                    return try Link(owning: FileDescriptor(owning: made))
+                }
                 // SAFETY: the kernel copies names and cookies within the call.
-                try unsafe createLink(target: 0, type) { options in
+                return try unsafe createLink(target: 0, type) { options in
                     unsafe options.kprobe_multi.flags = isReturn ? 1 : 0
                     unsafe options.kprobe_multi.cnt = UInt32(symbols.count)
                     unsafe options.kprobe_multi.syms = names

@@ -27,6 +27,8 @@ protocol AttachKind: Sendable {
     func targets(at site: AttachSite) throws(Problem) -> [AttachTarget]
     /// tc alone: what is no link. Runs in the document's network namespace.
     func filter(at site: AttachSite, handle: UInt32) throws(Problem) -> TrafficControlFilter?
+    /// struct_ops alone: a link that no target's call makes. Not pinned yet.
+    func link(at site: AttachSite) throws(Problem) -> Link?
     /// The kernel's refusal in words of the request; nil where it needs no others than the usual.
     /// Runs in the document's network namespace.
     func explain(_ error: BPFError, at site: AttachSite) -> Problem?
@@ -47,6 +49,7 @@ extension AttachKind {
     func filter(at site: AttachSite, handle: UInt32) throws(Problem) -> TrafficControlFilter? {
         nil
     }
+    func link(at site: AttachSite) throws(Problem) -> Link? { nil }
     func explain(_ error: BPFError, at site: AttachSite) -> Problem? { nil }
     var entersNamespace: Bool { true }
     var isUpdatable: Bool { false }

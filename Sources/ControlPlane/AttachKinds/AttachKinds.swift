@@ -6,6 +6,7 @@ public enum AttachKinds {
         KprobeKind(isReturn: false), KprobeKind(isReturn: true), KprobeMultiKind(),
         SystemCallKind(isReturn: false), SystemCallKind(isReturn: true),
         UprobeKind(isReturn: false), UprobeKind(isReturn: true), UprobeMultiKind(),
+        UserStaticKind(),
         TracepointKind(), RawTracepointKind(),
         TracingKind.tpBTF, TracingKind.fentry, TracingKind.fexit, TracingKind.fmodRet,
         TracingKind.lsm,

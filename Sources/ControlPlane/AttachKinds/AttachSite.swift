@@ -10,6 +10,10 @@ struct AttachSite: Sendable {
     let function: LoadReport.Function
     let program: LoadedProgram
     let node: Node
+    /// The name of the pin to be.
+    var pin = ""
+    /// What is open while the site is attached to.
+    let files = OpenFiles()
 
     func text(_ name: String) -> String? { document.members[name]?.string }
     func unsigned(_ name: String) -> UInt64? { document.members[name]?.uint64 }

@@ -18,7 +18,7 @@ struct KprobeKind: AttachKind {
     static let hostNeeds = "CONFIG_KPROBES and CONFIG_KPROBE_EVENTS, kernel 4.17"
 
     func fits(_ function: LoadReport.Function) -> Bool {
-        function.type == "kprobe" && function.expectedAttachType == 0
+        function.type == "kprobe" && function.expectedAttachType == 0 && !function.isUserStatic
     }
 
     func members(ofSection section: String, _ rest: String) -> JSONObject {

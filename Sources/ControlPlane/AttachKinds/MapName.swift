@@ -9,6 +9,16 @@ extension AttachSite {
 
     func mapType(named name: String) throws(Problem) -> MapType { try map(named: name).info.type }
 
+    /// - Throws: `attach_refused` where the map is of another type.
+    func structOpsMap(named name: String) throws(Problem) -> Map {
+        let map = try map(named: name)
+        guard map.info.type == .structOps else {
+            throw Problem(
+                .attachRefused, "Map \(name) is no struct_ops map.", pointer: "/attach/map")
+        }
+        return map
+    }
+
     private func map(named name: String) throws(Problem) -> Map {
         var owner = program
         var own = name

@@ -23,6 +23,13 @@ struct SystemCallKind: AttachKind {
 
     func targets(at site: AttachSite) throws(Problem) -> [AttachTarget] {
         let name = site.text("syscall") ?? ""
+        // The list of symbols is long: only what tracefs does not know is looked for there.
+        if let calls = systemCalls(), calls.contains(name) {
+            return [
+                .kprobe(
+                    symbol: KernelFunctions.systemCallPrefix + name, offset: 0, isReturn: isReturn)
+            ]
+        }
         guard let symbol = KernelFunctions.systemCall(name) else {
             throw site.missing(
                 "This kernel has no system call \(name), or hides its symbols.", "syscall",
@@ -36,12 +43,16 @@ struct SystemCallKind: AttachKind {
             error, at: site, symbol: site.text("syscall") ?? "", member: "syscall")
     }
 
-    /// tracefs lists the calls that have a tracepoint: nearly all.
+    // Without tracefs there is nothing to suggest.
     private func near(_ name: String) -> [String] {
+        NearMatches.find(name, among: systemCalls() ?? [])
+    }
+
+    /// tracefs lists the calls that have a tracepoint: nearly all.
+    private func systemCalls() -> [String]? {
         let names: [String]
-        // Without tracefs there is nothing to suggest.
-        do { names = try Tracepoints.names(category: "syscalls") } catch { return [] }
-        let calls = names.filter { $0.hasPrefix("sys_enter_") }.map { String($0.dropFirst(10)) }
-        return NearMatches.find(name, among: calls)
+        // Where it cannot be listed, the list of symbols says it.
+        do { names = try Tracepoints.names(category: "syscalls") } catch { return nil }
+        return names.filter { $0.hasPrefix("sys_enter_") }.map { String($0.dropFirst(10)) }
     }
 }

@@ -16,7 +16,7 @@ struct UprobeKind: AttachKind {
     var sections: [String] { [name, name + ".s"] }
 
     func fits(_ function: LoadReport.Function) -> Bool {
-        function.type == "kprobe" && function.expectedAttachType == 0
+        function.type == "kprobe" && function.expectedAttachType == 0 && !function.isUserStatic
     }
 
     /// `/usr/lib/libc.so.6:getppid+0x4`, `libc.so.6:getppid`, `/bin/x:0x1234`.
@@ -56,19 +56,27 @@ struct UprobeKind: AttachKind {
 }
 
 extension AttachSite {
-    /// The path of `binary` as the daemon sees it: with `pid`, of a process in another mount
-    /// namespace, through that process's root.
+    /// The path of `binary` for the kernel and the loader: with `pid`, of a process in another
+    /// mount namespace or with another root, the file that this process finds there.
     /// - Throws: `target_not_found`.
     func binary() throws(Problem) -> String {
         let binary = text("binary") ?? ""
         var path = binary
         if let processID {
+            let root = "/proc/\(processID)/root"
             do throws(Errno) {
                 let theirs = try FileSystem.identity("/proc/\(processID)/ns/mnt")
                 let ours = try FileSystem.identity("/proc/self/ns/mnt")
-                if theirs != ours { path = "/proc/\(processID)/root" + binary }
+                let theirRoot = try FileSystem.resolve(root)
+                if theirs != ours || theirRoot != "/" { path = root + binary }
             } catch {
                 throw missing("There is no process \(processID).", "pid", errno: .esrch)
+            }
+            // A link in a container leads to what the container has at its end.
+            if path != binary,
+                let file = try? FileDescriptor.open(binary, inRoot: root, [.read, .nonBlocking])
+            {
+                return files.keep(file)
             }
         }
         guard FileSystem.exists(path) else {

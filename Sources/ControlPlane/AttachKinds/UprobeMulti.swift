@@ -21,6 +21,7 @@ struct UprobeMultiKind: AttachKind {
 
     func fits(_ function: LoadReport.Function) -> Bool {
         function.type == "kprobe" && function.expects(.traceUprobeMulti, .traceUprobeSession)
+            && !function.isUserStatic
     }
 
     /// `libc.so.6:get*pid`

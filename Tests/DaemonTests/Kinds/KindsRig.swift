@@ -18,12 +18,16 @@ struct KindsRig {
     }
 
     @discardableResult
-    func load(_ functions: [String], name: String = "k", label: String = "1") throws -> Answer {
+    func load(
+        _ functions: [String], targets: [String: String]? = nil, name: String = "k",
+        label: String = "1"
+    ) throws -> Answer {
         let only = functions.map { "\"\($0)\"" }.joined(separator: ",")
+        let named = (targets ?? [:]).map { "\"\($0.key)\":\"\($0.value)\"" }
         return try apiary.curl(
             "PUT /v1/programs/\(name)",
             json: """
-                {"object":{"digest":"\(digest)"},"functions":{"only":[\(only)]},
+                {"object":{"digest":"\(digest)"},"functions":{"only":[\(only)],"targets":{\(named.joined(separator: ","))}},
                  "maps":{"counts":{"max_entries":\(16 + label.utf8.count)}}}
                 """)
     }

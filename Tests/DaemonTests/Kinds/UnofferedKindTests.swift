@@ -2,13 +2,14 @@ import JSON
 import TestSupport
 import Testing
 
-/// What no function of this kernel can be attached as here: only that the refusal is clear.
+/// A kind that no function is for: only that the refusal is clear.
 @Suite(.requiresRoot) struct UnofferedKindTests {
-    @Test func `usdt is no kind of this release, and the known ones are listed`() throws {
+    @Test func `what is no kind is refused, and the known ones are listed`() throws {
         let rig = try KindsRig("on_kprobe")
-        let refused = try rig.attach("on_kprobe", #""kind":"usdt""#)
+        let refused = try rig.attach("on_kprobe", #""kind":"usdtt""#)
             .answers(400, #"{"code":"invalid_member","pointer":"/attach/kind"}"#)
         #expect(refused["/detail"]?.string?.contains("struct_ops") == true)
+        #expect(refused["/hint"]?.string?.contains("usdt") == true)
     }
 
     @Test(arguments: ["struct_ops", "freplace"])

@@ -127,12 +127,35 @@ int on_fexit(void *context)
 SEC("?fmod_ret/bpf_modify_return_test")
 int on_modify(void *context)
 {
+    count(12);
     return 0;
 }
 
 SEC("?lsm/syslog")
 int on_lsm(void *context)
 {
+    count(13);
+    return 0;
+}
+
+SEC("?tracepoint/syscalls/sys_enter_getpgid")
+int on_tracepoint(void *context)
+{
+    count(14);
+    return 0;
+}
+
+SEC("?raw_tp/sys_enter")
+int on_raw(void *context)
+{
+    count(15);
+    return 0;
+}
+
+SEC("?tp_btf/sys_enter")
+int on_typed(void *context)
+{
+    count(11);
     return 0;
 }
 
