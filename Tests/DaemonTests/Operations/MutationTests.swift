@@ -29,7 +29,7 @@ import Testing
         var done = 0
         // One curl for many uploads: a process for each would be most of the time.
         while done < Self.count {
-            let batch = min(200, Self.count - done)
+            let batch = min(20, Self.count - done)
             var config = ""
             for index in 0..<batch {
                 let file = "\(apiary.directory)/m\(index)"
@@ -48,7 +48,7 @@ import Testing
             }
             try FileSystem.replace(apiary.directory + "/curl.config", with: Array(config.utf8).span)
             let said = try Machine.run(
-                "curl", "--parallel", "--parallel-max", "3", "-K",
+                "curl", "--no-progress-meter", "--parallel", "--parallel-max", "3", "-K",
                 apiary.directory + "/curl.config")
             for line in said.split(separator: "\n") {
                 let words = line.split(separator: " ")
