@@ -61,6 +61,10 @@ schemathesis: setup bpf ## hold a running daemon against its contract, with sche
 	@scripts/setup.sh test
 	@SCHEMATHESIS_SECONDS=$${SCHEMATHESIS_SECONDS:-280} scripts/schemathesis.sh
 
+microhttpd-1: ## run the HTTP tests with libmicrohttpd 1.0, from Debian 13, where the system has 0.9
+	swift build $(swift_flags) --build-tests
+	@scripts/microhttpd-1.sh
+
 soak: build ## mixed load for SOAK_MINUTES, 60: memory, descriptors and threads must stay flat
 	scripts/soak.py soak $${SOAK_MINUTES:-60}
 	scripts/soak.py streams 5000 1000

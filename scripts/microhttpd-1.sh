@@ -43,5 +43,7 @@ binary=$(find .build/debug/ -maxdepth 1 -name '*.xctest' | head -1)
 export LD_LIBRARY_PATH=$directory
 ldd "$binary" | grep -q "$directory/libmicrohttpd" || { echo "microhttpd-1: $directory is not used" >&2; exit 1; }
 echo "microhttpd-1: $(basename "$(readlink -f "$library")")" >&2
-"$binary" --testing-library swift-testing --filter "${1:-HTTPTests}" 2>&1 | grep -E '✘|Test run with|recorded' || true
-exit "${PIPESTATUS[0]}"
+status=0
+"$binary" --testing-library swift-testing --filter "${1:-HTTPTests}" >"$root/log" 2>&1 || status=$?
+grep -E '✘|Test run with|recorded' "$root/log" || true
+exit "$status"
