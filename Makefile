@@ -8,7 +8,7 @@ swift_flags ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build bpf check lint test test-faults test-kernels bench fuzz \
-	schemathesis soak generate migration-hashes fmt run install \
+	schemathesis microhttpd soak generate migration-hashes fmt run install \
 	uninstall clean
 
 help: ## show this
@@ -61,7 +61,7 @@ schemathesis: setup bpf ## hold a running daemon against its contract, with sche
 	@scripts/setup.sh test
 	@SCHEMATHESIS_SECONDS=$${SCHEMATHESIS_SECONDS:-280} scripts/schemathesis.sh
 
-microhttpd-1: ## run the HTTP tests with libmicrohttpd 1.0, from Debian 13, where the system has 0.9
+microhttpd: ## run the HTTP tests with libmicrohttpd 1.0, from Debian 13, where the system has 0.9
 	swift build $(swift_flags) --build-tests
 	@scripts/microhttpd-1.sh
 
