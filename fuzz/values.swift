@@ -14,9 +14,15 @@ import JSON
         let types = try? BTFTypes(parsing: Array(bytes[(split + 1)...]))
     else { return 0 }
     for id in 1..<UInt32(max(1, min(types.count, 100))) {
-        guard let plan = try? ValuePlan(types, type: id), plan.size <= 1 << 12,
-            let value = try? plan.encode(document)
-        else { continue }
+        guard let plan = try? ValuePlan(types, type: id), plan.size <= 1 << 12 else { continue }
+        var (direct, position) = ([UInt8](repeating: 0, count: plan.size), 0)
+        let isDirect = plan.decode(
+            bytes.span.extracting(0..<split), &position, into: &direct, at: 0)
+        guard let value = try? plan.encode(document) else {
+            promise(!isDirect, "\(plan.typeName) is read directly and refused else")
+            continue
+        }
+        promise(!isDirect || direct == value, "\(plan.typeName) is read directly to other bytes")
         promise(value.count == plan.size, "\(plan.typeName) became \(value.count) bytes")
         var json = JSONWriter(capacity: 64)
         plan.renderKey(value.span, into: &json)

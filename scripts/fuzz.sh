@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Fuzzes what reads bytes that strangers send: scripts/fuzz.sh [NAME…], without root.
 # Each fuzz/NAME.swift is a libFuzzer target; its line `// rooms: A B` names the rooms of Sources that
-# are compiled into it, in the order of their dependencies. Seeds are in fuzz/corpus/NAME.
+# are compiled into it, in the order of their dependencies; `// files: …` names single files of rooms
+# that need C libraries. Seeds are in fuzz/corpus/NAME.
 # Inputs that were new stay in .build/fuzz/found/NAME; one that crashes is kept as
 # .build/fuzz/crash-… and makes the run fail: put it into the corpus together with the repair.
 #   FUZZ_SECONDS  seconds for all targets together, 60      FUZZ_JOBS  processes a target, 1
@@ -13,7 +14,7 @@ out=$PWD/.build/fuzz
 modules=$out/modules
 flags=(-O -wmo -swift-version 6 -package-name apiary -parse-as-library -strict-memory-safety
     -enable-upcoming-feature InternalImportsByDefault -enable-upcoming-feature ExistentialAny
-    -sanitize=fuzzer -I "$modules" -module-cache-path "$out/cache")
+    -sanitize=fuzzer -I "$modules" -I Sources/CLinux -I Sources/CLibbpf -module-cache-path "$out/cache")
 mkdir -p "$modules"
 
 # room NAME: compiles Sources/NAME into an object, unless that is newer than its sources, this
@@ -46,11 +47,13 @@ for name in "${names[@]}"; do
         room "$room"
         objects+=("$modules/$room.o")
     done
+    read -ra files <<<"$(sed -n 's|^// files: ||p' "$target")"
     if [ -n "$rebuilt" ] || [ ! "$out/fuzz-$name" -nt "$target" ] ||
+        [ -n "$(find "${files[@]}" fuzz/support -newer "$out/fuzz-$name" -print -quit)" ] ||
         [ ! "$out/fuzz-$name" -nt fuzz/support/Broken.swift ]; then
         echo "fuzz: compiling $target" >&2
         swiftc "${flags[@]}" -module-name "fuzz_$name" -o "$out/fuzz-$name" "$target" \
-            fuzz/support/*.swift "${objects[@]}"
+            fuzz/support/*.swift "${files[@]}" "${objects[@]}" -lbpf
     fi
 done
 

@@ -36,6 +36,8 @@ fi
 if [ "${1:-}" = test ]; then
     # The examples' playbook is run by the tests.
     required+=("command:ansible-playbook ansible-core")
+    required+=("command:promtool prometheus" "command:slowhttptest slowhttptest"
+        "command:python3 python3" "file:/usr/share/doc/python3-venv python3-venv")
 fi
 if [ "${1:-}" = bench ]; then
     required+=("command:bpftrace bpftrace" "command:wrk wrk" "command:gcc gcc")

@@ -8,7 +8,8 @@ internal import Problems
         node: service.node, objectsDirectory: service.manifestObjectsDirectory)
     let manifest = try reader.manifest(
         try call.manifestDocument(), owner: try call.parameter("owner"))
-    let outcome = try service.node.apply(manifest, isDryRun: isDryRun, call.origin)
+    let outcome = try service.node.apply(
+        manifest, try call.conditions, isDryRun: isDryRun, call.origin)
     var document = applyDocument(outcome, owner: manifest.owner)
     document["applied"] = .bool(!isDryRun)
     if isDryRun { document["dry_run"] = true }

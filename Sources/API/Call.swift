@@ -156,6 +156,10 @@ struct Call: Sendable {
             }
             tags.append(String(tag.dropFirst().dropLast()))
         }
+        guard !tags.isEmpty else {
+            throw Problem(
+                .malformedRequest, "The condition names no entity tag: If-Match: \"17\".")
+        }
         return tags
     }
 
@@ -201,6 +205,10 @@ struct Call: Sendable {
         guard case .bytes(let bytes) = body, !bytes.isEmpty else {
             throw Problem(.malformedJSON, "The body is empty: send a JSON object.")
         }
+        return try Self.manifest(json: bytes)
+    }
+
+    static func manifest(json bytes: [UInt8]) throws(Problem) -> JSONObject {
         let value: JSONValue
         do { value = try JSONValue.parse(bytes.span) } catch {
             throw Problem(

@@ -113,6 +113,7 @@ private func wholeMap(
     }
     var query = try call.entryQuery
     query.limit = try call.number("limit", in: 1...Int.max)
+    try service.node.admitDump(map, limit: query.limit)
     let dump = try service.node.entryDump(map, query, format)
     if call.head.method == .head { return Answer(headers: [(name: "Content-Type", value: type)]) }
     return Answer(body: .stream(DumpAnswer(dump, service.node), type: type))
@@ -121,7 +122,7 @@ private func wholeMap(
 private func follow(
     _ service: Service, _ call: Call, _ map: MapView, _ interval: String, _ format: EntryFormat
 ) throws(Problem) -> Answer {
-    for name in ["limit", "cursor", "where", "prefix", "count"]
+    for name in ["limit", "cursor", "count"]
     where !call.parameters(name).isEmpty {
         throw Problem(.invalidParameter, "\(name) does not go with follow: leave it out.")
     }
@@ -134,7 +135,7 @@ private func follow(
                 .notAcceptable, "follow is application/x-ndjson or text/event-stream.")
         }
     let follower = try service.node.follow(
-        map, everyNanoseconds: try nanoseconds(interval), try call.entryStyle, framing)
+        map, everyNanoseconds: try nanoseconds(interval), try call.entryQuery, framing)
     if call.head.method == .head {
         follower.close()
         return Answer(headers: [(name: "Content-Type", value: type)])
@@ -237,11 +238,16 @@ private final class DumpAnswer: ResponseStream {
 }
 
 @Sendable func deleteEntry(_ service: Service, _ call: Call) throws(Problem) -> Answer {
-    let map = try service.node.map(call.variables[0], call.variables[1])
+    let missingIsFine = try call.flag("missing_ok")
+    let map: MapView
+    do { map = try service.node.map(call.variables[0], call.variables[1]) } catch {
+        // Of a map that is not there no entry is either.
+        if missingIsFine { return .noContent }
+        throw error
+    }
     let existed = try service.node.deleteEntry(
         map, key: call.variables[2], ifMatch: try call.entryTags, try call.entryStyle,
         isDryRun: try call.isDryRun)
-    let missingIsFine = try call.flag("missing_ok")
     guard existed || missingIsFine else {
         throw Problem(
             .notFound, "Map \(map.program)/\(map.name) has no entry \(call.variables[2]).")

@@ -40,7 +40,8 @@ private func shown(_ view: GlobalView) -> JSONObject {
         ($0.name, $0.value, JSONPointer.root.appending($0.name))
     }
     let isDryRun = try call.isDryRun
-    let changed = try service.node.setGlobals(call.variables[0], values, isDryRun: isDryRun)
+    let changed = try service.node.setGlobals(
+        call.variables[0], values, isDryRun: isDryRun, call.origin)
     var more: [String: JSONValue] = ["changed": .bool(changed)]
     if isDryRun { more["dry_run"] = true }
     return try globals(service, call, more)
@@ -53,7 +54,7 @@ private func shown(_ view: GlobalView) -> JSONObject {
     let isDryRun = try call.isDryRun
     let pointer = JSONPointer.root.appending("value")
     let changed = try service.node.setGlobals(
-        program, [(name, value, pointer)], isDryRun: isDryRun)
+        program, [(name, value, pointer)], isDryRun: isDryRun, call.origin)
     var document = shown(try service.node.global(program, name))
     document["changed"] = .bool(changed)
     if isDryRun { document["dry_run"] = true }

@@ -19,10 +19,65 @@ internal import Problems
         throw Problem(.invalidParameter, "results=\(other) is not allowed: all, failed.")
     }
     let type = call.head.header("content-type")?.lowercased() ?? ""
+    let isLines = type.hasPrefix("application/x-ndjson")
+    options.givesLines = try wantsLines(call)
+    guard options.givesLines else {
+        return Answer(body: .json(try service.node.batch(map, body, isLines: isLines, options)))
+    }
+    let stream = try service.node.batchStream(map, body, isLines: isLines, options)
     return Answer(
-        body: .json(
-            try service.node.batch(
-                map, body, isLines: type.hasPrefix("application/x-ndjson"), options)))
+        body: .stream(BatchAnswer(stream, service.node), type: "application/x-ndjson"))
+}
+
+private func wantsLines(_ call: Call) throws(Problem) -> Bool {
+    switch try call.parameter("format") {
+    case "ndjson": return true
+    case "json": return false
+    case let other?:
+        throw Problem(.invalidParameter, "format=\(other) is not allowed: json, ndjson.")
+    case nil: break
+    }
+    guard let accept = call.head.header("accept") else { return false }
+    for part in accept.split(separator: ",") {
+        switch part.prefix(while: { $0 != ";" }).filter({ $0 != " " }).lowercased() {
+        case "application/x-ndjson": return true
+        case "application/json", "application/*", "*/*": return false
+        default: continue
+        }
+    }
+    throw Problem(
+        .notAcceptable,
+        "Accept: \(accept) leaves nothing: application/json, application/x-ndjson.")
+}
+
+/// A batch as the answer of a request.
+private final class BatchAnswer: ResponseStream {
+    private let batch: BatchStream
+    private let node: Node
+
+    init(_ batch: BatchStream, _ node: Node) {
+        self.batch = batch
+        self.node = node
+    }
+
+    func next(into buffer: inout OutputSpan<UInt8>, wake: @escaping @Sendable () -> Void)
+        -> StreamStep
+    {
+        switch batch.read(into: &buffer) {
+        case .more: return .more
+        case .end: return .end
+        case .broken: return .abort
+        case .pause:
+            node.later(wake)
+            return .wait
+        }
+    }
+
+    /// Also where the client has gone away in the middle: what was asked for is done.
+    func closed() {
+        let batch = batch
+        node.later { batch.finish() }
+    }
 }
 
 @Sendable func clearEntries(_ service: Service, _ call: Call) throws(Problem) -> Answer {
@@ -40,7 +95,8 @@ internal import Problems
     let fields = try Fields(try call.document(), known: ["value"])
     guard let value = fields.object["value"] else { throw fields.missing("value") }
     try service.node.push(
-        map, value, overwrites: try call.flag("overwrite"), try call.entryStyle,
+        map, value, overwrites: try call.flag("overwrite"), type: try call.parameter("type"),
+        try call.entryStyle,
         isDryRun: try call.isDryRun)
     return .noContent
 }

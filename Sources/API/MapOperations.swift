@@ -29,6 +29,16 @@ private func page(_ maps: [MapView], _ call: Call) throws(Problem) -> Answer {
     return try .resource(document(of: map), revision: map.revision, call)
 }
 
+@Sendable func freezeMap(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    let map = try service.node.map(call.variables[0], call.variables[1])
+    let isDryRun = try call.isDryRun
+    let changed = try service.node.freeze(map, isDryRun: isDryRun)
+    var document = document(of: map)
+    document["changed"] = .bool(changed)
+    if isDryRun { document["dry_run"] = true }
+    return .json(.object(document), int64: try call.int64)
+}
+
 private func document(of map: MapView) -> JSONObject {
     var document = JSONObject()
     document["program"] = .string(map.program)
@@ -38,8 +48,8 @@ private func document(of map: MapView) -> JSONObject {
     document["key_size_bytes"] = JSONValue(map.info.keySize)
     document["value_size_bytes"] = JSONValue(map.info.valueSize)
     document["max_entries"] = JSONValue(map.info.maxEntries)
-    document["flags"] = JSONValue(map.info.flags)
-    document["flag_names"] = .array(MapFlags.names(in: map.info.flags).map { .string($0) })
+    document["flags"] = JSONValue(map.flags)
+    document["flag_names"] = .array(MapFlags.names(in: map.flags).map { .string($0) })
     document["frozen"] = map.isFrozen.map { .bool($0) } ?? .null
     document["operations"] = .array(map.uses.map { .string($0.rawValue) })
     document["key_type"] = JSONValue(map.keyType)

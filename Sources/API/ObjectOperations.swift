@@ -51,10 +51,7 @@ internal import Problems
 @Sendable func deleteObject(_ service: Service, _ call: Call) throws(Problem) -> Answer {
     let missingIsFine = try call.flag("missing_ok")
     let digest = call.variables[0]
-    do { try checkDigest(digest, pointer: nil) } catch {
-        if missingIsFine { return .noContent }
-        throw error
-    }
+    try checkDigest(digest, pointer: nil)
     _ = try service.node.deleteObject(
         digest, try call.conditions, missingIsFine: missingIsFine, isDryRun: try call.isDryRun,
         call.origin)

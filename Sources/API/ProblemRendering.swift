@@ -30,7 +30,11 @@ extension Problem {
             status: type.status,
             headers: [(name: "Content-Type", value: "application/problem+json")] + headers,
             body: .bytes(text + [UInt8(ascii: "\n")]))
-        if type.retryable { response.headers.append((name: "Retry-After", value: "1")) }
+        if type.retryable {
+            var seconds: Int64 = 1
+            if case .number(let number)? = members["retry_after_s"] { seconds = number }
+            response.headers.append((name: "Retry-After", value: "\(seconds)"))
+        }
         return response
     }
 

@@ -27,9 +27,7 @@ internal import Problems
     let (object, options) = try ProgramRequest.read(call, service.node)
     let isDryRun = try call.isDryRun
     try service.checkScope(call.variables[0], labels: options.labels, call)
-    for target in options.targets.values where target.contains("/") {
-        try service.checkScope(String(target.prefix { $0 != "/" }), call)
-    }
+    try service.checkScope(of: options, call)
     var origin = call.origin
     origin.digest = object.digest
     let outcome = try service.node.putProgram(
@@ -73,7 +71,7 @@ internal import Problems
     let isDryRun = try call.isDryRun
     let removed = try service.node.deleteProgram(
         call.variables[0], try call.conditions, missingIsFine: try call.flag("missing_ok"),
-        isDryRun: isDryRun, call.origin)
+        purges: try call.flag("purge"), isDryRun: isDryRun, call.origin)
     guard let removed, call.prefersRepresentation || isDryRun else { return .noContent }
     var document = JSONObject()
     document["name"] = .string(removed.name)

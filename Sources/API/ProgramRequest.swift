@@ -14,10 +14,9 @@ enum ProgramRequest {
             guard size > 0 else {
                 throw Problem(.objectRefused, "The body is empty: send the ELF, curl -T x.bpf.o.")
             }
-            return (
-                UploadedObject(file: file, size: size, digest: "sha256:" + digest),
-                try options(call)
-            )
+            let object = UploadedObject(file: file, size: size, digest: "sha256:" + digest)
+            try node.policy.check(object, signature: call.head.header("x-apiary-signature"))
+            return (object, try options(call))
         case .bytes:
             for name in ["attach", "label", "global", "verifier_log"]
             where !call.parameters(name).isEmpty {
@@ -95,8 +94,7 @@ enum ProgramRequest {
                     .invalidMember, "An event option is an object: {\"type\": \"event\"}.",
                     pointer: pointer.description)
             }
-            let fields = try Fields(object, at: pointer, known: ["type"])
-            options.events[member.name] = try fields.requiredString("type")
+            options.events[member.name] = try eventOptions(object, pointer)
         }
         options.labels = try fields.labels("labels") ?? [:]
         if let text = try fields.string("verifier_log") {
@@ -108,7 +106,23 @@ enum ProgramRequest {
             options.verifierLog = level
         }
         guard let object = try fields.object("object") else { throw fields.missing("object") }
-        return (try self.object(object, node, objectsDirectory), options)
+        return (try allowed(object, node, objectsDirectory), options)
+    }
+
+    /// The object, where the configuration lets it be loaded.
+    private static func allowed(
+        _ document: JSONObject, _ node: Node, _ objectsDirectory: String??
+    ) throws(Problem) -> UploadedObject {
+        var document = document
+        let signature = document["signature"]
+        document["signature"] = nil
+        guard signature == nil || signature?.string != nil else {
+            throw Problem(
+                .invalidMember, "object.signature must be a string.", pointer: "/object/signature")
+        }
+        let object = try self.object(document, node, objectsDirectory)
+        try node.policy.check(object, signature: signature?.string)
+        return object
     }
 
     private static func object(
@@ -162,7 +176,8 @@ enum ProgramRequest {
                     .invalidMember, "A map's options are an object: {\"max_entries\": 1024}.",
                     pointer: pointer.description)
             }
-            let fields = try Fields(object, at: pointer, known: ["max_entries", "reuse"])
+            let fields = try Fields(
+                object, at: pointer, known: ["max_entries", "reuse", "persist"])
             var options = ProgramOptions.MapOptions()
             if let value = object["max_entries"] {
                 guard let number = value.uint64.flatMap({ UInt32(exactly: $0) }), number > 0 else {
@@ -180,6 +195,14 @@ enum ProgramRequest {
                         pointer: pointer.appending("reuse").description)
                 }
                 options.reuse = reuse
+            }
+            if let value = object["persist"] {
+                guard let isPersistent = value.bool else {
+                    throw Problem(
+                        .invalidMember, "persist must be true or false.",
+                        pointer: pointer.appending("persist").description)
+                }
+                options.isPersistent = isPersistent
             }
             maps[member.name] = options
         }

@@ -46,6 +46,7 @@ extension Service {
             guard !node.hasProgram(name) || node.contains(caller.scope, program: name) else {
                 throw Problem(.notFound, "There is no program \(name).")
             }
+            try checkValues(route, variables, caller)
         case .probe:
             guard let program = node.program(ofProbe: variables[0]) else { return }
             guard node.contains(caller.scope, program: program) else {
@@ -67,6 +68,33 @@ extension Service {
         }
         guard !node.hasProgram(program) || node.contains(call.caller.scope, program: program)
         else { throw Problem(.notFound, "There is no program \(program).") }
+    }
+
+    /// Other programs that a load names: whose functions it replaces or traces, whose maps it uses.
+    func checkScope(of options: ProgramOptions, _ call: Call) throws(Problem) {
+        for target in options.targets.values where target.contains("/") {
+            try checkScope(String(target.prefix { $0 != "/" }), call)
+        }
+        for map in options.maps.values {
+            if case .map(let program, _)? = map.reuse { try checkScope(program, call) }
+        }
+    }
+
+    /// The values of these maps are other objects, of whatever program.
+    private static let objectMaps: Set<String> = ["prog_array", "array_of_maps", "hash_of_maps"]
+
+    private func checkValues(_ route: Route, _ variables: [String], _ caller: Caller)
+        throws(Problem)
+    {
+        guard route.method != .get, route.template.hasPrefix("/v1/maps/{program}/{map}/") else {
+            return
+        }
+        let type = try node.map(variables[0], variables[1]).info.type.name
+        guard Self.objectMaps.contains(type) else { return }
+        throw Problem(
+            .forbidden,
+            "\(variables[0])/\(variables[1]) is a \(type), whose values are maps or programs; "
+                + "\(caller.actor) is for some programs only.")
     }
 
     /// The labels that a program is to have must leave it in the caller's scope.

@@ -92,6 +92,7 @@ struct Answer: Sendable {
         case object(UploadedBytes)
         /// text/plain.
         case text(ProbeOutput)
+        case bytes([UInt8], type: String)
         case stream(any ResponseStream, type: String)
     }
     var status = 200

@@ -16,6 +16,7 @@ let routes: [Route] = [
     Route(
         .get, "/v1/host", "get_host", .read, getHost, .worker, takes: ["int64"], needsReady: false),
     Route(.get, "/v1/openapi.json", "get_openapi", .read, getOpenAPI, needsReady: false),
+    Route(.get, "/metrics", "get_metrics", .metrics, getMetrics, needsReady: false),
     Route(.get, "/problems", "list_problems", .none, listProblems, needsReady: false),
     Route(.get, "/problems/{code}", "get_problem", .none, getProblem, needsReady: false),
 
@@ -33,7 +34,7 @@ let routes: [Route] = [
         takes: change, body: small),
     Route(
         .delete, "/v1/programs/{name}", "delete_program", .admin, deleteProgram, .worker,
-        takes: remove),
+        takes: remove + ["purge"]),
     Route(
         .get, "/v1/programs/{name}/object", "get_program_object", .read, getProgramObject, .worker),
     Route(
@@ -108,11 +109,15 @@ let routes: [Route] = [
         takes: remove + ["encoding"]),
 
     Route(
+        .post, "/v1/maps/{program}/{map}/freeze", "freeze_map", .operate, freezeMap, .worker,
+        takes: change),
+    Route(
         .post, "/v1/maps/{program}/{map}/batch", "post_batch", .operate, postBatch, .worker,
-        takes: change + ["mode", "encoding", "results"], body: .jsonLines(limit: 32 << 20)),
+        takes: change + ["mode", "encoding", "results", "format"], body: .jsonLines(limit: 32 << 20)
+    ),
     Route(
         .post, "/v1/maps/{program}/{map}/push", "push_value", .operate, pushValue,
-        takes: change + ["overwrite", "encoding"], body: small),
+        takes: change + ["overwrite", "encoding", "type"], body: small),
     Route(
         .post, "/v1/maps/{program}/{map}/pop", "pop_value", .operate, popValue,
         takes: change + ["encoding"]),
@@ -122,10 +127,7 @@ let routes: [Route] = [
 
     Route(
         .get, "/v1/events", "get_events", .read, getEvents,
-        takes: [
-            "program", "map", "type", "since", "follow", "limit", "records", "format", "int64",
-            "ticket",
-        ]),
+        takes: EventQuery.parameters),
     Route(
         .get, "/v1/events/ledger", "get_ledger", .read, getLedger, takes: ["program", "int64"]),
 
@@ -169,11 +171,16 @@ let routes: [Route] = [
         .delete, "/v1/objects/{digest}", "delete_object", .admin, deleteObject, .worker,
         takes: remove),
     Route(
+        .post, "/v1/shutdown", "post_shutdown", .admin, postShutdown, .worker,
+        takes: ["detach", "dry_run"]),
+    Route(
         .post, "/v1/apply", "post_apply", .admin, postApply, .load, takes: change + ["owner"],
         body: .manifest(limit: 48 << 20, yamlLimit: 16 << 20)),
     Route(
         .get, "/v1/state", "get_state", .read, getState, .worker,
         takes: ["owner", "contents", "int64"]),
+    Route(
+        .get, "/v1/manifests", "list_manifests", .read, listManifests, takes: paging + ["state"]),
     Route(.get, "/v1/backup", "get_backup", .admin, getBackup, .worker),
     Route(
         .get, "/v1/tokens", "list_tokens", .admin, listTokens, takes: ["limit", "cursor", "int64"]),

@@ -19,13 +19,21 @@ public struct Service: Application {
     let streams: OpenStreams
     /// Where a manifest's `object.path` points into; nil: paths are not allowed.
     let manifestObjectsDirectory: String?
+    /// The server's, which is made after the service.
+    let statistics: ServerStatistics
+    let metrics = RequestMetrics(operations: routes.map(\.operation))
+    /// The watched folder; nil where none is.
+    let manifests: ManifestFolder?
 
     /// - Parameter ownUserID: of the daemon: that user is admin, as root is.
     public init(
         node: Node, version: String, rules: AccessRules, streamsPerCredential: Int,
-        ownUserID: UInt32, manifestObjectsDirectory: String? = nil, log: Logger
+        ownUserID: UInt32, manifestObjectsDirectory: String? = nil,
+        manifests: ManifestFolder? = nil, statistics: ServerStatistics, log: Logger
     ) {
+        self.manifests = manifests
         self.manifestObjectsDirectory = manifestObjectsDirectory
+        self.statistics = statistics
         self.node = node
         self.version = version
         self.log = log
@@ -44,6 +52,10 @@ public struct Service: Application {
         }
     }
 
+    /// Returns once the threads that events need have gone around: for a watchdog. Blocks for ever
+    /// where one of them does.
+    public func waitForThreads() { node.events.waitForThreads() }
+
     public func admit(_ head: RequestHead) -> Admission {
         do {
             return try admitted(head)
@@ -58,12 +70,29 @@ public struct Service: Application {
             if case .unknownMethod = refusal {
                 [(name: "Allow", value: Method.allCases.map(\.rawValue).joined(separator: ", "))]
             } else { [] }
-        return Problem(refusal).response(requestID: requestID, headers: headers)
+        let problem = Problem(refusal)
+        metrics.count(problem.type)
+        return problem.response(requestID: requestID, headers: headers)
+    }
+
+    public func note(_ answer: AnswerNote) {
+        metrics.count(
+            operation: answer.tag, status: answer.status, nanoseconds: answer.nanoseconds)
+        let operation = answer.tag.map { routes[$0].operation } ?? "none"
+        let isChange = answer.head.map { ![.get, .head, .options].contains($0.method) } ?? false
+        log.log(
+            level: isChange && answer.tag != nil ? .info : .debug, "request",
+            metadata: [
+                "request_id": "\(answer.requestID)", "operation": "\(operation)",
+                "method": "\(answer.head?.method.rawValue ?? "-")",
+                "path": "\(answer.head?.rawPath ?? "-")", "status": "\(answer.status)",
+                "duration_us": "\(answer.nanoseconds / 1000)", "peer": "\(answer.peer)",
+            ])
     }
 
     private func admitted(_ head: RequestHead) throws(Problem) -> Admission {
         try CrossOrigin(rules: access.rules).check(head)
-        let (route, variables) = try route(of: head)
+        let (route, index, variables) = try route(of: head)
         if head.method == .options { return .refuse(allow(head, route)) }
         let caller = try caller(of: head, for: route)
         try checkReach(route, variables, caller)
@@ -76,7 +105,8 @@ public struct Service: Application {
         let (sink, limit) = try bodyPlan(route, head)
         let service = self
         return .accept(
-            Admission.Plan(body: sink, bodyLimit: limit, place: route.place) { request in
+            Admission.Plan(body: sink, bodyLimit: limit, place: route.place, tag: index) {
+                request in
                 service.run(
                     Call(
                         revision: service.node.revision, route: route, head: request.head,
@@ -85,14 +115,17 @@ public struct Service: Application {
             })
     }
 
-    private func route(of head: RequestHead) throws(Problem) -> (Route, [String]) {
+    /// The route, its index in the table and the path's variables.
+    private func route(of head: RequestHead) throws(Problem) -> (Route, Int, [String]) {
         let method = head.method == .head ? .get : head.method
         var others: [Route] = []
-        for route in routes {
+        for (index, route) in routes.enumerated() {
             guard let variables = route.match(head.segments) else { continue }
-            if route.method == method || method == .options { return (route, variables) }
+            try checkSlashes(head, route)
+            if route.method == method || method == .options { return (route, index, variables) }
             others.append(route)
         }
+        try checkSlashes(head, nil)
         guard others.isEmpty else {
             var problem = Problem(
                 .methodNotAllowed,
@@ -103,6 +136,19 @@ public struct Service: Application {
         throw Problem(
             .notFound, "There is nothing at \(head.rawPath).",
             hint: "GET /v1 lists what there is.")
+    }
+
+    /// A `%2F` is part of its segment and never divides one from another; some proxies think
+    /// otherwise, so it may stand only where it means something: in the key of an entry.
+    private func checkSlashes(_ head: RequestHead, _ route: Route?) throws(Problem) {
+        let isKey = route?.segments.last == .variable("key")
+        guard
+            (isKey ? head.segments.dropLast() : head.segments[...]).contains(where: {
+                $0.utf8.contains(UInt8(ascii: "/"))
+            })
+        else { return }
+        throw Problem(
+            .malformedRequest, "The path holds %2F, which may stand only in the key of an entry.")
     }
 
     private static func methods(of routes: [Route]) -> String {
@@ -248,7 +294,8 @@ public struct Service: Application {
     /// Operations whose answers are not application/json.
     private static let ownMediaTypes: Set<String> = [
         "get_events", "get_object", "get_program_object", "get_probe_output", "list_entries",
-        "list_kernel_entries", "get_backup", "get_xlated", "get_jited",
+        "list_kernel_entries", "get_xlated", "get_jited", "post_batch", "get_backup",
+        "get_metrics",
     ]
 
     private func checkAccept(_ call: Call) throws(Problem) {
@@ -278,19 +325,14 @@ public struct Service: Application {
         case .text(let text):
             response.headers.append((name: "Content-Type", value: "text/plain; charset=utf-8"))
             response.body = .file(text.file, size: text.sizeBytes)
+        case .bytes(let bytes, let type):
+            response.headers.append((name: "Content-Type", value: type))
+            response.body = .bytes(bytes)
         case .stream(let stream, let type):
             response.headers.append((name: "Content-Type", value: type))
             response.body = .stream(try streams.guarded(stream, call.caller))
         }
         response.headers += CrossOrigin(rules: access.rules).headers(for: call.head)
-        if call.route.method != .get {
-            log.info(
-                "\(call.route.operation)",
-                metadata: [
-                    "request_id": "\(call.head.requestID)", "status": "\(answer.status)",
-                    "actor": "\(call.origin.actor)",
-                ])
-        }
         return response
     }
 
@@ -316,6 +358,7 @@ public struct Service: Application {
                 "request_id": "\(head.requestID)", "path": "\(head.rawPath)",
                 "detail": "\(problem.detail)", "cause": "\(problem.cause.map { "\($0)" } ?? "-")",
             ])
+        metrics.count(problem.type)
         return shown.response(requestID: head.requestID, headers: headers)
     }
 }

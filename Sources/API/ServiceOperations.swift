@@ -6,7 +6,8 @@ internal import Problems
 @Sendable func getService(_ service: Service, _ call: Call) throws(Problem) -> Answer {
     var links = JSONObject()
     for (name, path) in [
-        ("health", "/v1/health"), ("ready", "/v1/ready"), ("host", "/v1/host"),
+        ("health", "/v1/health"), ("ready", "/v1/ready"), ("metrics", "/metrics"),
+        ("host", "/v1/host"),
         ("openapi", "/v1/openapi.json"), ("programs", "/v1/programs"), ("probes", "/v1/probes"),
         ("maps", "/v1/maps"), ("events", "/v1/events"), ("ledger", "/v1/events/ledger"),
         ("objects", "/v1/objects"), ("tokens", "/v1/tokens"), ("audit", "/v1/audit"),
@@ -28,6 +29,21 @@ internal import Problems
         throw Problem(.notReady, "What is registered is still being adopted or loaded.")
     }
     return .json(["ready": true])
+}
+
+/// Answers before it stops: the server lets running requests come to their end.
+@Sendable func postShutdown(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    let isDetaching = try call.flag("detach")
+    let isDryRun = try call.isDryRun
+    var document = JSONObject()
+    document["stopping"] = .bool(!isDryRun)
+    document["detach"] = .bool(isDetaching)
+    if isDryRun {
+        document["dry_run"] = true
+    } else {
+        service.node.orderStop(isDetaching: isDetaching, call.origin)
+    }
+    return Answer(status: 202, body: .json(JSONValue.object(document).serialized()))
 }
 
 @Sendable func getOpenAPI(_ service: Service, _ call: Call) throws(Problem) -> Answer {

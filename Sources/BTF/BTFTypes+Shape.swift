@@ -181,6 +181,8 @@ extension BTFTypes {
 extension BTFTypes {
     /// A variable of a data section.
     public struct Variable: Sendable, Hashable {
+        /// The declaration's own id, on which its tags stand.
+        let id: ID
         public let name: String
         public let type: ID
         /// Bytes from the start of the section.
@@ -200,7 +202,7 @@ extension BTFTypes {
             let variable = record[3 * index]
             guard let type = self.record(of: variable), type.kind == .variable else { return nil }
             return Variable(
-                name: name(of: variable), type: type.sizeOrType,
+                id: variable, name: name(of: variable), type: type.sizeOrType,
                 offset: Int(record[3 * index + 1]), size: Int(record[3 * index + 2]))
         }.sorted { $0.offset < $1.offset }
     }

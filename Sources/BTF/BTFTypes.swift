@@ -40,6 +40,17 @@ public final class BTFTypes: Sendable {
     let tagIDs: [ID]
     private let index = Mutex<NameIndex?>(nil)
 
+    /// The raw section again; `nil` of split BTF, which needs its base.
+    public var bytes: [UInt8]? {
+        guard base == nil else { return nil }
+        let size = UInt32(4 * words.count)
+        // struct btf_header: magic and version, its size, types at 0, strings behind them.
+        let header: [UInt32] = [0x0001_EB9F, 24, 0, size, size, UInt32(strings.count)]
+        return (header + words).flatMap { word in
+            (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) }
+        } + strings
+    }
+
     /// - Parameter bytes: the raw section, as in `/sys/kernel/btf/vmlinux` or
     ///   `BPF_OBJ_GET_INFO_BY_FD`.
     /// - Parameter base: the kernel's types where `bytes` is split BTF (a module's).

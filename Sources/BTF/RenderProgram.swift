@@ -34,6 +34,7 @@ struct RenderOperation: Sendable {
 
     enum RareKind: UInt8, Sendable {
         case bool, unsigned128, signed128, float, enumeration, pointer, hex, raw, bits, longText
+        case address4, address6, hardwareAddress, bigEndian, signedBigEndian, histogram
     }
 }
 
@@ -115,6 +116,14 @@ struct RenderProgram: Sendable {
             rare(.enumeration, offset, node.size, text: node.textSize, table: table)
         case .raw: rare(.raw, offset, node.size, text: 0)
         case .opaque(let text): literal(quoted(text))
+        case .address(let version):
+            rare(version == 4 ? .address4 : .address6, offset, node.size, text: 48)
+        case .hardwareAddress: rare(.hardwareAddress, offset, node.size, text: 20)
+        case .bigEndian(let isSigned):
+            rare(isSigned ? .signedBigEndian : .bigEndian, offset, node.size, text: 42)
+        case .histogram(let elementSize, _):
+            rare(.histogram, offset, node.size, text: 0, table: elementSize)
+            reserve()
         case .text: text(node, offset, toEnd: isTail && node.isFlexible)
         case .bytes:
             let toEnd = isTail && node.isFlexible

@@ -161,6 +161,10 @@ extension Renderer {
             unsafe enumeration(Int(step.stride), number, bitCount: 8 * size, &json)
         case .bits:
             unsafe bitfield(compiled.program.bits[Int(step.stride)], value, &json)
+        case .address4, .address6, .hardwareAddress, .bigEndian, .signedBigEndian, .histogram:
+            let bytes = unsafe Span(
+                _unsafeStart: value.assumingMemoryBound(to: UInt8.self), count: size)
+            unsafe noted(step, bytes, &json)
         case .hex, .raw:
             let isToEnd = step.size == RenderOperation.toEnd
             let length = unsafe isToEnd ? bytesLeft(from: value) : size
@@ -177,6 +181,18 @@ extension Renderer {
         // What comes next may store a literal's sixteen bytes before it reserves.
         json.reserve(JSONText.slack)
         return unsafe json.end
+    }
+
+    /// What a declaration tag has shown in a notation of its own.
+    private func noted(_ step: RenderOperation, _ bytes: Span<UInt8>, _ json: inout JSONWriter) {
+        switch step.rare {
+        case .address4: AddressText.write4(bytes, to: &json)
+        case .address6: AddressText.write6(bytes, to: &json)
+        case .hardwareAddress: AddressText.writeHardware(bytes, to: &json)
+        case .histogram: Histogram.write(bytes, elementSize: Int(step.stride), to: &json)
+        case .signedBigEndian: json.integer(of: bigEndian(bytes, isSigned: true))
+        default: json.integer(of: UInt128(truncatingIfNeeded: bigEndian(bytes, isSigned: false)))
+        }
     }
 
     /// `size` bits, at most 128, little-endian, from the bit `start`.
@@ -248,4 +264,12 @@ func signExtended(_ value: UInt128, _ bitCount: Int) -> Int128 {
 func textSize(_ bytes: Span<UInt8>) -> Int {
     for index in bytes.indices where bytes[index] == 0 { return index }
     return bytes.count
+}
+
+/// An integer in network order of at most 16 bytes; of an unsigned one the bits.
+func bigEndian(_ bytes: Span<UInt8>, isSigned: Bool) -> Int128 {
+    var value: UInt128 = 0
+    for index in bytes.indices { value = value << 8 | UInt128(bytes[index]) }
+    return isSigned
+        ? signExtended(value, 8 * bytes.count) : Int128(truncatingIfNeeded: value)
 }

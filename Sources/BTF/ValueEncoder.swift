@@ -36,7 +36,7 @@ struct ValueEncoder {
         try encode(layout.root, value, at: 0, isTail: true)
     }
 
-    private mutating func encode(_ index: Int, _ value: JSONValue, at offset: Int, isTail: Bool)
+    mutating func encode(_ index: Int, _ value: JSONValue, at offset: Int, isTail: Bool)
         throws(ValueError)
     {
         let node = layout.nodes[index]
@@ -55,6 +55,13 @@ struct ValueEncoder {
             guard value.string == "0x0" else {
                 throw error("\(layout.typeName(node)) is a pointer and read only: leave it out")
             }
+        case .address(let version):
+            try address(value, version: version, node, at: offset)
+        case .hardwareAddress: try hardwareAddress(value, node, at: offset)
+        case .bigEndian(let isSigned):
+            try bigEndian(value, isSigned: isSigned, node, at: offset)
+        case .histogram(let elementSize, let count):
+            try histogram(value, elementSize: elementSize, count: count, node, at: offset)
         case .opaque(let text):
             guard value.string == text else {
                 throw error("\(text) belongs to the kernel and is never written: leave it out")
@@ -113,7 +120,7 @@ struct ValueEncoder {
         }
     }
 
-    private mutating func bitfield(
+    mutating func bitfield(
         _ value: JSONValue, _ bits: ValueField.Bits, _ node: ValueNode, at offset: Int
     ) throws(ValueError) {
         var number: UInt128

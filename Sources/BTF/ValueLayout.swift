@@ -6,27 +6,50 @@ import JSON
 /// against a budget, sizes and texts have limits.
 struct ValueLayout: Sendable {
     let types: BTFTypes?
-    private(set) var nodes: [ValueNode] = []
-    private(set) var composites: [ValueComposite] = []
+    var nodes: [ValueNode] = []
+    var composites: [ValueComposite] = []
     private(set) var enumerations: [ValueEnumeration] = []
-    private(set) var root = 0
+    var root = 0
 
     /// Node by declared type; `nil` while it is being made.
     private var known: [BTFTypes.ID: Int?] = [:]
+    /// The same for types that a tag has shown otherwise.
+    private var nodesOfTags: [Noted: Int] = [:]
+    private var notations: ValueNotations?
     private var membersLeft = 1 << 17
     private static let maximumSize = 1 << 30
     private static let maximumDepth = 64
 
-    init(_ types: BTFTypes, type: BTFTypes.ID) throws(BTFError) {
+    private struct Noted: Hashable {
+        let type: BTFTypes.ID
+        let notation: ValueNotation
+    }
+
+    init(_ types: BTFTypes, type: BTFTypes.ID, shownAs notation: ValueNotation? = nil)
+        throws(BTFError)
+    {
         self.types = types
-        root = try node(of: type, types, depth: 0)
+        notations = ValueNotations(types)
+        if let tagged = try noted(type, notation, types, depth: 0) {
+            root = tagged
+        } else {
+            root = try node(of: type, types, depth: 0)
+        }
         known = [:]
+        nodesOfTags = [:]
+        notations = nil
         let top = nodes[root]
         guard top.textSize <= ValueNode.maximumTextSize,
             top.operationCount <= ValueNode.maximumOperationCount, top.size <= Self.maximumSize
         else {
             throw BTFError("\(types.spelling(of: type)) is too large to be shown")
         }
+    }
+
+    /// Of a variable's values, which its own tags may want shown otherwise than its type's.
+    init(_ types: BTFTypes, variable: BTFTypes.Variable) throws(BTFError) {
+        let notation = ValueNotations(types).onType(variable.id, types)
+        try self.init(types, type: variable.type, shownAs: notation)
     }
 
     init(untyped size: Int) {
@@ -70,9 +93,41 @@ struct ValueLayout: Sendable {
             throw BTFError("types nested deeper than \(Self.maximumDepth) levels")
         }
         known[type] = .some(nil)
-        let node = try make(type, types, depth: depth)
+        let notation = notations?.onType(type, types)
+        let tagged = try noted(type, notation, types, depth: depth)
+        let node: Int
+        if let tagged { node = tagged } else { node = try make(type, types, depth: depth) }
         known[type] = node
         return node
+    }
+
+    /// A node of the notation, or an array of such; nil where the type does not fit it.
+    private mutating func noted(
+        _ type: BTFTypes.ID, _ notation: ValueNotation?, _ types: BTFTypes, depth: Int
+    ) throws(BTFError) -> Int? {
+        guard let notation else { return nil }
+        let key = Noted(type: type, notation: notation)
+        if let known = nodesOfTags[key] { return known }
+        var made: Int?
+        if let shape = notation.shape(types, type), let size = types.size(of: type) {
+            made = append(shape, size, type, text: Self.textSize(shape))
+        } else if let (element, count) = types.array(of: type), depth < Self.maximumDepth,
+            let inner = try noted(element, notation, types, depth: depth + 1)
+        {
+            made = try array(type, of: inner, count: count, types)
+        }
+        if let made { nodesOfTags[key] = made }
+        return made
+    }
+
+    private static func textSize(_ shape: ValueNode.Shape) -> Int {
+        switch shape {
+        case .address: 48
+        case .hardwareAddress: 20
+        case .bigEndian: 42
+        case .histogram(_, let count): count * 100 + 2
+        default: 0
+        }
     }
 
     private mutating func make(_ type: BTFTypes.ID, _ types: BTFTypes, depth: Int)
@@ -136,10 +191,10 @@ struct ValueLayout: Sendable {
         _ type: BTFTypes.ID, _ record: BTFTypes.Record, _ types: BTFTypes, depth: Int
     ) throws(BTFError) -> Int {
         let (element, count) = (record[0], Int(record[2]))
-        let isFlexible = count == 0
         guard count <= Self.maximumSize else {
             throw BTFError("\(types.spelling(of: type)) has more than \(Self.maximumSize) elements")
         }
+        let isFlexible = count == 0
         if let int = types.integer(of: element), int.size == 1, int.bits == 8, !int.isBool {
             if int.isCharacter {
                 return append(.text, count, type, text: 6 * count + 6, isFlexible: isFlexible)
@@ -149,6 +204,12 @@ struct ValueLayout: Sendable {
             }
         }
         let index = try self.node(of: element, types, depth: depth + 1)
+        return try array(type, of: index, count: count, types)
+    }
+
+    private mutating func array(
+        _ type: BTFTypes.ID, of index: Int, count: Int, _ types: BTFTypes
+    ) throws(BTFError) -> Int {
         let node = nodes[index]
         let (size, overflow) = count.multipliedReportingOverflow(by: node.size)
         guard !overflow, size <= Self.maximumSize else {
@@ -157,7 +218,7 @@ struct ValueLayout: Sendable {
         return append(
             .array(element: index, count: count), size, type,
             text: saturating(count, node.textSize + 1) + 2, operations: node.operationCount + 4,
-            isFlexible: isFlexible)
+            isFlexible: count == 0)
     }
 
     private func saturating(_ count: Int, _ size: Int) -> Int {
@@ -186,7 +247,8 @@ extension ValueLayout {
             throw BTFError("\(types.spelling(of: type)) is larger than \(Self.maximumSize) bytes")
         }
         var collected = Collected(size: size, owner: types.spelling(of: type))
-        try collect(record, types, at: 0, choices: [], into: &collected, depth: depth)
+        try collect(
+            types.resolve(type), record, types, at: 0, choices: [], into: &collected, depth: depth)
         return try finish(collected, type, isUnion: record.kind == .union)
     }
 
@@ -254,7 +316,8 @@ extension ValueLayout {
     /// The members of `record`, which lies at the bit `start` of the struct that is being
     /// collected.
     private mutating func collect(
-        _ record: BTFTypes.Record, _ types: BTFTypes, at start: Int, choices: [ValueField.Choice],
+        _ type: BTFTypes.ID, _ record: BTFTypes.Record, _ types: BTFTypes, at start: Int,
+        choices: [ValueField.Choice],
         into collected: inout Collected, depth: Int
     ) throws(BTFError) {
         guard depth < Self.maximumDepth else {
@@ -271,24 +334,34 @@ extension ValueLayout {
                 choices.append(ValueField.Choice(union: union, alternative: number))
             }
             if member.name.isEmpty {
-                guard let inner = types.record(of: types.resolve(member.type)),
+                let innerType = types.resolve(member.type)
+                guard let inner = types.record(of: innerType),
                     inner.kind == .structure || inner.kind == .union
                 else { continue }
                 try collect(
-                    inner, types, at: start + member.bitOffset, choices: choices, into: &collected,
+                    innerType, inner, types, at: start + member.bitOffset, choices: choices,
+                    into: &collected,
                     depth: depth + 1)
                 continue
             }
             try add(
-                member, at: start + member.bitOffset, types, choices, &collected, depth: depth)
+                member, at: start + member.bitOffset, types, choices, &collected, depth: depth,
+                notation: member.bitSize == nil ? notations?.onMember(number, of: type) : nil)
         }
     }
 
     private mutating func add(
         _ member: BTFTypes.Member, at bit: Int, _ types: BTFTypes,
-        _ choices: [ValueField.Choice], _ collected: inout Collected, depth: Int
+        _ choices: [ValueField.Choice], _ collected: inout Collected, depth: Int,
+        notation: ValueNotation?
     ) throws(BTFError) {
-        let index = try node(of: member.type, types, depth: depth + 1)
+        let tagged = try noted(member.type, notation, types, depth: depth + 1)
+        let index: Int
+        if let tagged {
+            index = tagged
+        } else {
+            index = try node(of: member.type, types, depth: depth + 1)
+        }
         let place = "\(member.name) of \(collected.owner)"
         if let size = member.bitSize {
             guard size >= 1, size <= 128, bit + size <= 8 * collected.size else {
@@ -334,7 +407,9 @@ extension ValueLayout {
             let name = count == 1 ? variable.name : "\(variable.name).\(count)"
             let member = BTFTypes.Member(
                 name: name, type: variable.type, bitOffset: 8 * variable.offset, bitSize: nil)
-            try add(member, at: 8 * variable.offset, types, [], &collected, depth: depth)
+            try add(
+                member, at: 8 * variable.offset, types, [], &collected, depth: depth,
+                notation: notations?.onType(variable.id, types))
         }
         return try finish(collected, type, isUnion: false)
     }

@@ -15,6 +15,14 @@ struct ValueNode: Sendable {
         case bytes
         /// Without BTF: the whole value as `hex:…`.
         case raw
+        /// An IP address in network order, of 4 or 16 bytes.
+        case address(version: Int)
+        /// A MAC address, six bytes.
+        case hardwareAddress
+        /// An integer of 2 to 16 bytes in network order.
+        case bigEndian(isSigned: Bool)
+        /// Counters of powers of two.
+        case histogram(elementSize: Int, count: Int)
         /// The kernel's own, `bpf_spin_lock`: shown by this text, never written.
         case opaque(String)
         case array(element: Int, count: Int)

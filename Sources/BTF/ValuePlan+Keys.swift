@@ -8,7 +8,7 @@ extension ValuePlan {
     /// (which shows all its members and takes one), a pointer that is not null.
     /// - Parameter bytes: exactly `size` bytes.
     public func renderKey(_ bytes: Span<UInt8>, into json: inout JSONWriter) {
-        if isExact(bytes) {
+        if compiled.isAlwaysExact || isExact(bytes) {
             render(bytes, into: &json)
         } else {
             json.hex(bytes, prefix: "hex:")
@@ -23,10 +23,28 @@ extension ValuePlan {
 }
 
 extension ValueLayout {
+    /// Whether bytes of any content are shown so that they come back: then no value need be asked.
+    func isAlwaysExact(_ index: Int) -> Bool {
+        let node = nodes[index]
+        switch node.shape {
+        case .integer, .enumeration, .bytes, .raw, .address, .hardwareAddress, .bigEndian,
+            .histogram:
+            return true
+        case .bool, .pointer, .opaque, .float, .text: return false
+        case .array(let element, _): return isAlwaysExact(element)
+        case .composite(let number):
+            let composite = composites[number]
+            return composite.gaps.isEmpty
+                && composite.fields.allSatisfy { $0.choices.isEmpty && isAlwaysExact($0.node) }
+        }
+    }
+
     fileprivate func isExact(_ index: Int, at offset: Int, _ bytes: Span<UInt8>) -> Bool {
         let node = nodes[index]
         switch node.shape {
-        case .integer, .enumeration, .bytes, .raw: return true
+        case .integer, .enumeration, .bytes, .raw, .address, .hardwareAddress, .bigEndian,
+            .histogram:
+            return true
         case .bool:
             return bytes[offset] <= 1 && isZero(offset + 1..<offset + node.size, bytes)
         case .pointer, .opaque: return isZero(offset..<offset + node.size, bytes)

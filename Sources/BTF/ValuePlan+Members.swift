@@ -1,3 +1,5 @@
+public import JSON
+
 extension ValuePlan {
     /// A top-level member of the struct, union or data section; for rules and filters that read
     /// single values out of records (`pid`, `ts_ns`).
@@ -5,6 +7,7 @@ extension ValuePlan {
         /// `kernel` is what belongs to the kernel: locks, timers, kptrs.
         public enum Kind: Sendable, Hashable {
             case integer, bool, enumeration, float, pointer, text, bytes, array, structure, kernel
+            case address, histogram
         }
 
         public let name: String
@@ -18,7 +21,12 @@ extension ValuePlan {
         public let isSigned: Bool
         /// Bits of a bitfield, and the bit, from the start of the record, where it starts.
         public let bits: (offset: Int, size: Int)?
+        /// Whether an integer is in network order.
+        public let isBigEndian: Bool
+        /// Whether it is the array at the end of the record that takes what bytes are left.
+        public var isFlexible = false
         fileprivate let enumeration: Int?
+        fileprivate let node: Int
 
         /// Whether `integer(_:in:)` can read it.
         public var isInteger: Bool {
@@ -34,14 +42,128 @@ extension ValuePlan {
     public var members: [Member] {
         let layout = compiled.layout
         guard case .composite(let number) = layout.nodes[layout.root].shape else { return [] }
-        return layout.composites[number].fields.map { field in
-            let node = layout.nodes[field.node]
-            let (kind, isSigned, enumeration) = describe(node)
-            return Member(
-                name: field.name, kind: kind, typeName: layout.typeName(node),
-                offset: field.offset, size: node.size, isSigned: isSigned,
-                bits: field.bits.map { ($0.offset, $0.size) }, enumeration: enumeration)
+        return layout.composites[number].fields.map { member($0, named: $0.name, at: 0) }
+    }
+
+    /// - Parameter offset: bytes from the start of the record to the field's parent.
+    private func member(_ field: ValueField, named name: String, at offset: Int) -> Member {
+        member(
+            field.node, named: name, at: offset + field.offset,
+            bits: field.bits.map { (8 * offset + $0.offset, $0.size) },
+            isFlexible: field.isFlexible)
+    }
+
+    private func member(
+        _ index: Int, named name: String, at offset: Int, bits: (offset: Int, size: Int)? = nil,
+        isFlexible: Bool = false
+    ) -> Member {
+        let layout = compiled.layout
+        let node = layout.nodes[index]
+        let (kind, isSigned, enumeration) = describe(node)
+        var isBigEndian = false
+        if case .bigEndian = node.shape { isBigEndian = true }
+        return Member(
+            name: name, kind: kind, typeName: layout.typeName(node), offset: offset,
+            size: node.size, isSigned: isSigned, bits: bits, isBigEndian: isBigEndian,
+            isFlexible: isFlexible, enumeration: enumeration, node: index)
+    }
+
+    /// The member that a path leads to, through structs and arrays: `last.ports.0`. A name with a
+    /// dot in it is found as it is.
+    public func member(atPath path: String) -> Member? {
+        var (index, offset) = (compiled.layout.root, 0)
+        var rest = path[...]
+        while true {
+            let layout = compiled.layout
+            switch layout.nodes[index].shape {
+            case .composite(let number):
+                let composite = layout.composites[number]
+                if let found = composite.index[String(rest)] {
+                    return member(composite.fields[found], named: path, at: offset)
+                }
+                guard let dot = rest.firstIndex(of: "."),
+                    let found = composite.index[String(rest[..<dot])],
+                    composite.fields[found].bits == nil
+                else { return nil }
+                offset += composite.fields[found].offset
+                index = composite.fields[found].node
+                rest = rest[rest.index(after: dot)...]
+            case .array(let element, let count):
+                let number = rest.prefix { $0 != "." }
+                guard let place = Int(number), place >= 0, place < count else { return nil }
+                offset += place * layout.nodes[element].size
+                index = element
+                rest = rest.dropFirst(number.count)
+                if rest.isEmpty { return member(index, named: path, at: offset) }
+                rest = rest.dropFirst()
+            default: return nil
+            }
         }
+    }
+
+    /// The member at a path, `task.pid` or `args[1]`: members of structs by name, elements of
+    /// arrays of a fixed length by number. `nil` where there is none.
+    public func member(at path: String) -> Member? {
+        guard let steps = PathStep.parse(path) else { return nil }
+        let layout = compiled.layout
+        var found: Member?
+        var (node, base) = (layout.root, 0)
+        for step in steps {
+            switch (step, layout.nodes[node].shape) {
+            case (.name(let name), .composite(let number)):
+                let composite = layout.composites[number]
+                guard let index = composite.index[name] else { return nil }
+                let field = composite.fields[index]
+                found = member(field, named: path, at: base)
+                (node, base) = (field.node, base + field.offset)
+            case (.index(let index), .array(let element, let count)):
+                guard index < count else { return nil }
+                base += index * layout.nodes[element].size
+                node = element
+                found = member(node, named: path, at: base)
+            default: return nil
+            }
+        }
+        return found
+    }
+
+    /// The number that an enum's member has for a name; `nil` for members that are no enum.
+    public func number(of name: String, in member: Member) -> Int128? {
+        member.enumeration.flatMap { compiled.layout.enumerations[$0].valuesByName[name] }
+    }
+
+    /// The names of an enum's numbers, as declared; none for members that are no enum.
+    public func enumerators(of member: Member) -> [(name: String, value: Int128)] {
+        guard let table = member.enumeration else { return [] }
+        let enumeration = compiled.layout.enumerations[table]
+        return enumeration.names.compactMap { name in
+            enumeration.valuesByName[name].map { (name, $0) }
+        }
+    }
+
+    /// The value of one member in a record that is zero else.
+    public func encode(_ value: JSONValue, as member: Member) throws(ValueError) -> [UInt8] {
+        var encoder = ValueEncoder(compiled.layout, at: .root, maximumSize: size)
+        if let bits = member.bits {
+            try encoder.bitfield(
+                value, ValueField.Bits(offset: bits.offset, size: bits.size),
+                compiled.layout.nodes[member.node], at: 0)
+        } else {
+            try encoder.encode(member.node, value, at: member.offset, isTail: false)
+        }
+        return encoder.bytes
+    }
+
+    /// The number that a `float` or `double` has in `record`.
+    public func float(_ member: Member, in record: Span<UInt8>) -> Double? {
+        guard member.kind == .float else { return nil }
+        var bits: UInt64 = 0
+        for byte in 0..<member.size {
+            bits |= UInt64(record[member.offset + byte]) << UInt64(8 * byte)
+        }
+        return member.size == 4
+            ? Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits)))
+            : Double(bitPattern: bits)
     }
 
     /// The member of this name; looks through `members`, so not for each record.
@@ -55,6 +177,9 @@ extension ValuePlan {
         case .enumeration(let table):
             (.enumeration, compiled.layout.enumerations[table].isSigned, table)
         case .pointer: (.pointer, false, nil)
+        case .bigEndian(let isSigned): (.integer, isSigned, nil)
+        case .address, .hardwareAddress: (.address, false, nil)
+        case .histogram: (.histogram, false, nil)
         case .text: (.text, false, nil)
         case .bytes, .raw: (.bytes, false, nil)
         case .opaque: (.kernel, false, nil)
@@ -69,6 +194,11 @@ extension ValuePlan {
     /// - Parameter record: at least `size` bytes.
     public func integer(_ member: Member, in record: Span<UInt8>) -> Int128? {
         guard member.isInteger else { return nil }
+        if member.isBigEndian {
+            let bytes = record.extracting(member.offset..<member.offset + member.size)
+            let value = bigEndian(bytes, isSigned: member.isSigned)
+            return member.isSigned || value >= 0 ? value : nil
+        }
         let (start, count) = member.bits ?? (8 * member.offset, 8 * member.size)
         var value: UInt128 = 0
         var filled = 0
@@ -95,11 +225,7 @@ extension ValuePlan {
 extension ValuePlan {
     /// The value itself as a member that begins at 0; its name is empty.
     public var whole: Member {
-        let node = compiled.layout.nodes[compiled.layout.root]
-        let (kind, isSigned, enumeration) = describe(node)
-        return Member(
-            name: "", kind: kind, typeName: compiled.layout.typeName(node), offset: 0,
-            size: node.size, isSigned: isSigned, bits: nil, enumeration: enumeration)
+        member(compiled.layout.root, named: "", at: 0)
     }
 
     /// The integers that a value consists of, those of nested structs and arrays among them, by
@@ -115,12 +241,18 @@ extension ValuePlan {
         let layout = compiled.layout
         let node = layout.nodes[index]
         switch node.shape {
-        case .integer(let isSigned):
+        case .integer:
             guard members.count < 65_536 else { return "it has more than 65536 of them" }
-            members.append(
-                Member(
-                    name: "", kind: .integer, typeName: layout.typeName(node), offset: offset,
-                    size: node.size, isSigned: isSigned, bits: nil, enumeration: nil))
+            members.append(member(index, named: "", at: offset))
+            return nil
+        case .histogram(let elementSize, let count):
+            for place in 0..<count {
+                members.append(
+                    Member(
+                        name: "", kind: .integer, typeName: "a counter",
+                        offset: offset + place * elementSize, size: elementSize, isSigned: false,
+                        bits: nil, isBigEndian: false, enumeration: nil, node: index))
+            }
             return nil
         case .array(let element, let count):
             let stride = layout.nodes[element].size
@@ -140,5 +272,28 @@ extension ValuePlan {
             return nil
         default: return "there is a \(layout.typeName(node)) in it"
         }
+    }
+}
+
+/// One step of a path to a member.
+enum PathStep {
+    case name(String)
+    case index(Int)
+
+    /// `a.b[3].c`; at most 32 steps.
+    static func parse(_ path: String) -> [PathStep]? {
+        var steps: [PathStep] = []
+        for part in path.split(separator: ".", omittingEmptySubsequences: false) {
+            let pieces = part.split(separator: "[", omittingEmptySubsequences: false)
+            guard let name = pieces.first, !name.isEmpty else { return nil }
+            steps.append(.name(String(name)))
+            for piece in pieces.dropFirst() {
+                guard piece.last == "]", let index = Int(piece.dropLast()), index >= 0 else {
+                    return nil
+                }
+                steps.append(.index(index))
+            }
+        }
+        return steps.count <= 32 ? steps : nil
     }
 }

@@ -27,6 +27,9 @@ public struct ValueError: Error, Sendable, Hashable {
 /// | array | an array of exactly as many elements |
 /// | flexible array at the end | as many elements as the record has bytes for |
 /// | pointer | `"0x…"`, read only |
+/// | tagged `apiary:ipv4`, `ipv6`, `ip`, `mac` | an address as text; on writing also plain hex |
+/// | tagged `apiary:big_endian` | a number, from network order |
+/// | tagged `apiary:log2` | buckets with their bounds, `[{"from":0,"to":1,"count":3}]` |
 /// | `bpf_spin_lock`, `bpf_timer`, kptr, … | that word, read only |
 /// | data section | an object of its variables |
 ///
@@ -44,17 +47,22 @@ public struct ValuePlan: Sendable {
     final class Compiled: Sendable {
         let layout: ValueLayout
         let program: RenderProgram
+        let decoding: DecodeProgram
         let size: Int
         let typeName: String
         /// A value that is all text can be mistaken for `hex:…`.
         let isText: Bool
+        /// Whether a key of any bytes is shown so that it comes back.
+        let isAlwaysExact: Bool
 
         init(_ layout: ValueLayout) {
             self.layout = layout
             let root = layout.nodes[layout.root]
             program = RenderProgram(layout)
+            decoding = DecodeProgram(layout)
             size = root.size
             typeName = layout.typeName(root)
+            isAlwaysExact = layout.isAlwaysExact(layout.root)
             if case .text = root.shape { isText = true } else { isText = false }
         }
     }
@@ -69,8 +77,15 @@ public struct ValuePlan: Sendable {
         compiled = Compiled(try ValueLayout(types, type: type))
     }
 
+    /// A plan of a variable, whose declaration may have a tag of its own.
+    public init(_ types: BTFTypes, variable: BTFTypes.Variable) throws(BTFError) {
+        compiled = Compiled(try ValueLayout(types, variable: variable))
+    }
+
+    init(_ layout: ValueLayout) { compiled = Compiled(layout) }
+
     /// A plan without BTF: an unsigned integer of 1, 2, 4 or 8 bytes (shown as number), else hex.
-    public init(untyped size: Int) { compiled = Compiled(ValueLayout(untyped: size)) }
+    public init(untyped size: Int) { self.init(ValueLayout(untyped: size)) }
 
     /// Appends the value as JSON. `bytes` has at least `size` bytes; more than that is a flexible
     /// array's, where the type ends in one.

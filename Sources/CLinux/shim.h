@@ -93,6 +93,17 @@ static inline int apiary_pidfd_getfd(int pidfd, int descriptor) {
     return (int)syscall(SYS_pidfd_getfd, pidfd, descriptor, 0);
 }
 
+/// open_by_handle_at(2) of a kernfs inode by its 64-bit id, which for a control group is what
+/// bpf_get_current_cgroup_id tells: an O_PATH descriptor, or -1 with errno set. Linux 5.5.
+static inline int apiary_open_kernfs(int mount, uint64_t id) {
+    struct {
+        uint32_t bytes;
+        int32_t type;
+        uint64_t id;
+    } handle = {8, 0xfe, id};  // FILEID_KERNFS
+    return (int)syscall(SYS_open_by_handle_at, mount, &handle, 010000000 | 02000000);
+}
+
 /// A file system without a device, mounted nowhere: a descriptor of its root, or -1 with errno set.
 /// fsopen(2), fsconfig(2), fsmount(2): Linux 5.2, CAP_SYS_ADMIN.
 static inline int apiary_detached_mount(const char *type) {

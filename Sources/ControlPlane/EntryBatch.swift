@@ -1,6 +1,6 @@
 internal import BPF
 internal import JSON
-public import Problems
+internal import Problems
 
 /// What a batch is asked for beside its operations.
 public struct BatchOptions: Sendable {
@@ -9,40 +9,13 @@ public struct BatchOptions: Sendable {
     /// Lists only what failed, with counts of the rest; lets the kernel take many entries at once.
     public var listsOnlyFailures = false
     public var isDryRun = false
+    /// Results as NDJSON while the operations are done, instead of one document.
+    public var givesLines = false
 
     public init() {}
 
     /// Operations in one request.
     public static let limit = 100_000
-}
-
-extension Node {
-    /// Does the operations of a document in its order, each by itself: one that fails changes
-    /// nothing for the others. What is no JSON as a whole is refused before anything is done.
-    /// - Parameter isLines: a line for each operation, `{"update":{"key":1,"value":2}}`,
-    ///   `{"delete":3}`, `{"lookup":4}`, instead of lists of them.
-    /// - Returns: the answer as JSON text.
-    public func batch(_ view: MapView, _ body: [UInt8], isLines: Bool, _ options: BatchOptions)
-        throws(Problem) -> [UInt8]
-    {
-        let operations: [EntryBatch.Operation]
-        do throws(JSONError) {
-            operations = try EntryBatch.operations(body.span, isLines: isLines)
-        } catch {
-            throw Problem(
-                .malformedJSON,
-                "The body is not an acceptable batch: \(error.reason), at byte \(error.offset).",
-                pointer: error.pointer.description, cause: error)
-        }
-        for kind in EntryBatch.Kind.allCases where operations.contains(where: { $0.kind == kind }) {
-            try view.loaded.require(kind.use)
-        }
-        var batch = EntryBatch(
-            map: view.loaded, bytes: try bytes(view.loaded, options.style), options: options)
-        for operation in operations { batch.run(operation, body.span) }
-        batch.flush()
-        return batch.answer()
-    }
 }
 
 /// The operations of one request on their way into a map.
@@ -75,86 +48,43 @@ struct EntryBatch: ~Copyable {
     }
 
     private let map: LoadedMap
-    private let bytes: MapBytes
-    private let options: BatchOptions
-    private var lists: [[UInt8]] = [[], [], []]
-    private var done = [0, 0, 0]
-    private var failed = [0, 0, 0]
-    private var text: JSONWriter
+    let bytes: MapBytes
+    let options: BatchOptions
+    // Of each kind; with `lines` its results are there instead.
+    var lists: [[UInt8]] = [[], [], []]
+    var done = [0, 0, 0]
+    var failed = [0, 0, 0]
+    /// One result.
+    var text: JSONWriter
+    /// Results as lines, in the order of the operations.
+    var lines: JSONWriter
     // What waits to go to the kernel in one call: operations of one kind, in their order.
     private var waiting: [(index: Int, isLine: Bool)] = []
     private var waitingKind = Kind.update
     private var keys: [UInt8] = []
     private var values: [UInt8] = []
     private var usesBatches: Bool
+    /// Whether plain operations can be read straight into what the kernel is given.
+    private let isDirect: Bool
 
     init(map: LoadedMap, bytes: MapBytes, options: BatchOptions) {
         self.map = map
         self.bytes = bytes
         self.options = options
         text = JSONWriter(capacity: 512, int64: options.style.int64)
+        lines = JSONWriter(capacity: options.givesLines ? 64 << 10 : 0, int64: .number)
         // One by one where the answer tells of each entry what it was before.
         usesBatches =
             options.listsOnlyFailures && options.mode == .any && !options.isDryRun
             && bytes.objects == nil && EntryWalk.hasBatches(map.map.info.type)
-    }
-
-    static func operations(_ body: Span<UInt8>, isLines: Bool) throws(JSONError) -> [Operation] {
-        if isLines {
-            let lines = try JSONSlices.lines(of: body, limit: BatchOptions.limit)
-            var operations: [Operation] = []
-            operations.reserveCapacity(lines.count)
-            for (index, line) in lines.enumerated() {
-                operations.append(try operation(body, line, index))
-            }
-            return operations
-        }
-        var operations: [Operation] = []
-        for member in try JSONSlices.members(of: body) {
-            let kind = try kind(member.name, member.value.lowerBound)
-            let left = BatchOptions.limit - operations.count
-            let elements = try JSONSlices.elements(of: body, in: member.value, limit: left)
-            for (index, element) in elements.enumerated() {
-                operations.append(
-                    Operation(kind: kind, index: index, text: element, isLine: false))
-            }
-        }
-        return operations
-    }
-
-    private static func operation(_ body: Span<UInt8>, _ line: Range<Int>, _ index: Int)
-        throws(JSONError) -> Operation
-    {
-        let members: [(name: String, value: Range<Int>)]
-        do { members = try JSONSlices.members(of: body.extracting(line)) } catch {
-            throw JSONError(
-                reason: "line \(index + 1): \(error.reason)",
-                offset: line.lowerBound + error.offset, pointer: error.pointer)
-        }
-        guard members.count == 1 else {
-            throw JSONError(
-                reason: "line \(index + 1): exactly one of update, lookup, delete is wanted",
-                offset: line.lowerBound, pointer: .root)
-        }
-        let value = members[0].value
-        return Operation(
-            kind: try kind(members[0].name, line.lowerBound), index: index,
-            text: value.lowerBound + line.lowerBound..<value.upperBound + line.lowerBound,
-            isLine: true)
-    }
-
-    private static func kind(_ name: String, _ offset: Int) throws(JSONError) -> Kind {
-        guard let kind = Kind.allCases.first(where: { $0.name == name }) else {
-            throw JSONError(
-                reason: "\"\(name)\" is not a member here: update, lookup, delete", offset: offset,
-                pointer: .root)
-        }
-        return kind
+        isDirect =
+            usesBatches && !bytes.isPerCPU && options.style.encoding == .typed && !map.hasIndexes
     }
 
     // MARK: One operation
 
     mutating func run(_ operation: Operation, _ body: Span<UInt8>) {
+        if isDirect, runDirectly(operation, body.extracting(operation.text)) { return }
         let place = pointer(operation.kind, operation.index, operation.isLine)
         do throws(Problem) {
             let document: JSONValue
@@ -173,6 +103,33 @@ struct EntryBatch: ~Copyable {
             fail(operation.kind, operation.index, error)
         }
         bytes.objects?.release()
+    }
+
+    /// Reads an operation for the kernel's batches straight into their bytes; false where it is not
+    /// spelt plainly, or wrong.
+    private mutating func runDirectly(_ operation: Operation, _ text: Span<UInt8>) -> Bool {
+        guard operation.kind != .lookup else { return false }
+        makeRoom(for: operation.kind)
+        let (keyStart, valueStart) = (keys.count, values.count)
+        keys.append(contentsOf: repeatElement(0, count: map.map.info.keySize))
+        let isUpdate = operation.kind == .update
+        if isUpdate { values.append(contentsOf: repeatElement(0, count: map.map.lookupBytes)) }
+        var position = 0
+        let isRead =
+            isUpdate
+            ? PlainJSON.skip("{\"key\":", text, &position)
+                && map.keyPlan.decode(text, &position, into: &keys, at: keyStart)
+                && PlainJSON.skip(",\"value\":", text, &position)
+                && map.valuePlan.decode(text, &position, into: &values, at: valueStart)
+                && PlainJSON.skip("}", text, &position)
+            : map.keyPlan.decode(text, &position, into: &keys, at: keyStart)
+        guard isRead, position == text.count else {
+            keys.removeLast(keys.count - keyStart)
+            values.removeLast(values.count - valueStart)
+            return false
+        }
+        waiting.append((operation.index, operation.isLine))
+        return true
     }
 
     private func pointer(_ kind: Kind, _ index: Int, _ isLine: Bool) -> JSONPointer {
@@ -197,6 +154,24 @@ struct EntryBatch: ~Copyable {
         let key = try bytes.key(given, at: place.appending("key"))
         let value = try bytes.value(object, at: place)
         if usesBatches { return wait(operation, key.bytes, value) }
+        succeed(operation, key, try put(key, value) ? 201 : 200)
+    }
+
+    /// - Returns: whether the entry is new.
+    private func put(_ key: EntryKey, _ value: [UInt8]) throws(Problem) -> Bool {
+        if options.mode == .any && !options.isDryRun && tellsNew {
+            // One call for what is new, where a look before would make it two for all.
+            do throws(BPFError) {
+                try map.map.update(key.bytes.span, value.span, .create)
+                return true
+            } catch {
+                guard error.errno == .eexist else {
+                    throw map.refused(error, while: "write an entry")
+                }
+            }
+            try map.write(key, value, .any)
+            return false
+        }
         let before = try map.present(key)
         if options.isDryRun {
             if options.mode == .create && before != nil { throw exists() }
@@ -204,7 +179,15 @@ struct EntryBatch: ~Copyable {
         } else {
             try map.write(key, value, options.mode)
         }
-        succeed(operation, key, before == nil && map.canRead ? 201 : 200)
+        return before == nil && map.canRead
+    }
+
+    /// Whether `BPF_NOEXIST` is for this type what it says.
+    private var tellsNew: Bool {
+        switch map.map.info.type {
+        case .hash, .percpuHash, .lruHash, .lruPercpuHash, .lpmTrie: map.canRead
+        default: false
+        }
     }
 
     private mutating func lookup(
@@ -218,7 +201,7 @@ struct EntryBatch: ~Copyable {
         bytes.write(key: key, value: value, to: &text)
         text.truncate(to: text.count - 1)
         text.raw(",\"status\":200}")
-        append(.lookup)
+        append(operation.kind, operation.index)
     }
 
     private mutating func delete(
@@ -243,13 +226,16 @@ struct EntryBatch: ~Copyable {
 
     // MARK: Many at once
 
+    private mutating func makeRoom(for kind: Kind) {
+        guard
+            waitingKind != kind || waiting.count >= 4096 || keys.count + values.count > 1 << 20
+        else { return }
+        flush()
+        waitingKind = kind
+    }
+
     private mutating func wait(_ operation: Operation, _ key: [UInt8], _ value: [UInt8]) {
-        if waitingKind != operation.kind || waiting.count >= 4096
-            || keys.count + values.count > 1 << 20
-        {
-            flush()
-            waitingKind = operation.kind
-        }
+        makeRoom(for: operation.kind)
         waiting.append((operation.index, operation.isLine))
         keys += key
         values += value
@@ -309,62 +295,5 @@ struct EntryBatch: ~Copyable {
         } catch {
             fail(waitingKind, waiting[index].index, problem(error))
         }
-    }
-
-    // MARK: The answer
-
-    private mutating func succeed(_ operation: Operation, _ key: EntryKey, _ status: Int) {
-        done[operation.kind.rawValue] += 1
-        if options.listsOnlyFailures { return }
-        text.raw("{\"key\":")
-        if let shown = key.shown {
-            text.value(shown)
-        } else {
-            bytes.writeKey(key.bytes.span, to: &text)
-        }
-        text.raw(",\"status\":")
-        text.integer(Int64(status))
-        text.byte(UInt8(ascii: "}"))
-        append(operation.kind)
-    }
-
-    private mutating func fail(_ kind: Kind, _ index: Int, _ problem: Problem) {
-        failed[kind.rawValue] += 1
-        text.object {
-            $0.member("index", index)
-            $0.member("status", problem.type.status)
-            $0.member("code", problem.type.code)
-            $0.member("detail", problem.detail)
-            if let errno = problem.errno { $0.member("errno", errno) }
-            if let pointer = problem.pointer { $0.member("pointer", pointer) }
-        }
-        append(kind)
-    }
-
-    private mutating func append(_ kind: Kind) {
-        if !lists[kind.rawValue].isEmpty { lists[kind.rawValue].append(UInt8(ascii: ",")) }
-        lists[kind.rawValue] += text.bytes()
-        text.removeAll()
-    }
-
-    mutating func answer() -> [UInt8] {
-        var answer: [UInt8] = []
-        for kind in Kind.allCases {
-            answer += Array("\(answer.isEmpty ? "{" : ",")\"\(kind.name)\":[".utf8)
-            answer += lists[kind.rawValue]
-            lists[kind.rawValue] = []
-            answer.append(UInt8(ascii: "]"))
-        }
-        text.object {
-            for kind in Kind.allCases {
-                $0.object(kind.name) {
-                    $0.member("done", done[kind.rawValue])
-                    $0.member("failed", failed[kind.rawValue])
-                }
-            }
-        }
-        answer += Array(",\"counts\":".utf8) + text.bytes()
-        if options.isDryRun { answer += Array(",\"dry_run\":true".utf8) }
-        return answer + Array(",\"atomic\":false}\n".utf8)
     }
 }

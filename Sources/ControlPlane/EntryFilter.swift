@@ -10,6 +10,7 @@ struct EntryFilter: Sendable {
 
     private enum Operand: Sendable {
         case number(ValuePlan.Member, Int128)
+        case float(ValuePlan.Member, Double)
         case bytes(Range<Int>, [UInt8])
     }
 
@@ -72,10 +73,17 @@ struct EntryFilter: Sendable {
         // What is no JSON is text without its quotes.
         do { value = try JSONValue.parse(literal) } catch { value = .string(literal) }
         let (isOfKey, member, plan) = try member(path, text)
-        let given = try encoded(value, path, member, plan, text)
+        let given: [UInt8]
+        do { given = try plan.encode(value, as: member) } catch {
+            throw Problem(.invalidParameter, "where=\(text): \(error.reason).")
+        }
         if let number = plan.integer(member, in: given.span) {
             return Condition(
                 isOfKey: isOfKey, operand: .number(member, number), comparison: comparison)
+        }
+        if let number = plan.float(member, in: given.span) {
+            return Condition(
+                isOfKey: isOfKey, operand: .float(member, number), comparison: comparison)
         }
         guard comparison == .equal || comparison == .unequal else {
             throw Problem(
@@ -87,7 +95,8 @@ struct EntryFilter: Sendable {
             isOfKey: isOfKey, operand: .bytes(range, Array(given[range])), comparison: comparison)
     }
 
-    /// `key`, `value`, `key.member`, `value.member`, or a member of the value, else of the key.
+    /// `key`, `value`, `key.member`, `value.member`, or a member of the value, else of the key; a
+    /// member of a member as `last.ports.0`.
     private func member(_ path: String, _ text: String) throws(Problem)
         -> (isOfKey: Bool, ValuePlan.Member, ValuePlan)
     {
@@ -95,10 +104,14 @@ struct EntryFilter: Sendable {
         if path == "value" { return (false, map.valuePlan.whole, map.valuePlan) }
         let isNamed = path.hasPrefix("key.") || path.hasPrefix("value.")
         let name = isNamed ? String(path.drop { $0 != "." }.dropFirst()) : path
-        if !path.hasPrefix("key."), let member = map.valuePlan.member(named: name) {
+        // A member of the value may itself be named `key`.
+        if isNamed, let member = map.valuePlan.member(atPath: path) {
             return (false, member, map.valuePlan)
         }
-        if !path.hasPrefix("value."), let member = map.keyPlan.member(named: name) {
+        if !path.hasPrefix("key."), let member = map.valuePlan.member(atPath: name) {
+            return (false, member, map.valuePlan)
+        }
+        if !path.hasPrefix("value."), let member = map.keyPlan.member(atPath: name) {
             return (true, member, map.keyPlan)
         }
         let known = (map.valuePlan.members + map.keyPlan.members).map(\.name)
@@ -106,24 +119,6 @@ struct EntryFilter: Sendable {
             .invalidParameter,
             "where=\(text): entries of \(map.name) have no member \"\(path)\".",
             hint: "There are key, value" + known.prefix(20).map { ", " + $0 }.joined() + ".")
-    }
-
-    /// The literal as the bytes of a whole key or value that has it.
-    private func encoded(
-        _ value: JSONValue, _ path: String, _ member: ValuePlan.Member, _ plan: ValuePlan,
-        _ text: String
-    ) throws(Problem) -> [UInt8] {
-        var document = value
-        if !member.name.isEmpty {
-            var object = JSONObject()
-            object[member.name] = value
-            document = .object(object)
-        }
-        do {
-            return try plan.encode(document)
-        } catch {
-            throw Problem(.invalidParameter, "where=\(text): \(error.reason).")
-        }
     }
 
     /// - Parameter value: of per-CPU maps, of any CPU: one that fits is enough.
@@ -148,21 +143,28 @@ struct EntryFilter: Sendable {
     private func holds(_ condition: Condition, _ plan: ValuePlan, _ bytes: Span<UInt8>) -> Bool {
         switch condition.operand {
         case .number(let member, let wanted):
-            let value = plan.integer(member, in: bytes) ?? 0
-            return switch condition.comparison {
-            case .equal: value == wanted
-            case .unequal: value != wanted
-            case .atMost: value <= wanted
-            case .atLeast: value >= wanted
-            case .below: value < wanted
-            case .above: value > wanted
-            }
+            return compare(plan.integer(member, in: bytes) ?? .max, wanted, condition.comparison)
+        case .float(let member, let wanted):
+            return compare(plan.float(member, in: bytes) ?? 0, wanted, condition.comparison)
         case .bytes(let range, let wanted):
             var isEqual = true
             for index in range where bytes[index] != wanted[index - range.lowerBound] {
                 isEqual = false
             }
             return isEqual == (condition.comparison == .equal)
+        }
+    }
+
+    private func compare<Number: Comparable>(
+        _ value: Number, _ wanted: Number, _ comparison: Comparison
+    ) -> Bool {
+        switch comparison {
+        case .equal: value == wanted
+        case .unequal: value != wanted
+        case .atMost: value <= wanted
+        case .atLeast: value >= wanted
+        case .below: value < wanted
+        case .above: value > wanted
         }
     }
 }

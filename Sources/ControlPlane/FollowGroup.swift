@@ -3,17 +3,24 @@ internal import JSON
 internal import Linux
 internal import Synchronization
 
-/// Followers who ask for the same: what the map was at the last look, and the text of what changed.
+/// How a follower's lines are framed.
+public enum FollowFormat: String, Sendable, CaseIterable { case ndjson, sse }
+
+/// Followers who ask for the same of a map: the text of what changed, made once for all of them.
 final class FollowGroup: Sendable {
-    /// What one look may keep of a map.
-    static let entryLimit = 1_000_000
-    static let byteLimit = 256 << 20
+    /// What makes followers alike.
+    struct Form: Sendable, Hashable {
+        let style: EntryStyle
+        let format: FollowFormat
+        let conditions: [String]
+        let prefix: String?
+    }
+
     /// Text that waits for the slowest follower; who is further behind is ended.
     static let textLimit = 32 << 20
-    private static let heartbeatNanoseconds: UInt64 = 15_000_000_000
+    private static let pieceLimit = 64
 
     private struct State {
-        var entries: [[UInt8]: [UInt8]] = [:]
         /// Pieces of text, the first of which has the number `first`.
         var pieces: [[UInt8]] = []
         var first = 0
@@ -21,98 +28,113 @@ final class FollowGroup: Sendable {
         var followers = 0
         var wakes: [@Sendable () -> Void] = []
         var ended: String?
-        var lastText: UInt64 = 0
     }
 
-    private let key: FollowKey
+    private let form: Form
     private let bytes: MapBytes
+    private let filter: EntryFilter
     private let state = Mutex(State())
-    private let isCurrent: @Sendable () -> Bool
-    private let due = Atomic<UInt64>(0)
 
-    /// - Parameter isCurrent: whether the map is still the one that its name stands for.
-    init(_ key: FollowKey, _ bytes: MapBytes, isCurrent: @escaping @Sendable () -> Bool)
-        throws(BPFError)
-    {
-        self.key = key
-        self.isCurrent = isCurrent
+    init(_ form: Form, _ bytes: MapBytes, _ filter: EntryFilter) {
+        self.form = form
         self.bytes = bytes
-        let entries = try Self.scan(bytes)
-        let now = Clock.monotonicNanoseconds()
-        state.withLock {
-            $0.entries = entries
-            $0.lastText = now
-        }
-        due.store(now + key.intervalNanoseconds, ordering: .relaxed)
+        self.filter = filter
     }
 
-    var nextLook: UInt64 { due.load(ordering: .relaxed) }
-    var isAbandoned: Bool { state.withLock { $0.followers == 0 || $0.ended != nil } }
+    var isAbandoned: Bool { state.withLock { $0.followers == 0 } }
 
-    private static func scan(_ bytes: MapBytes) throws(BPFError) -> [[UInt8]: [UInt8]] {
-        var entries: [[UInt8]: [UInt8]] = [:]
-        var walk = EntryWalk(bytes.map.map)
-        let size = bytes.map.map.info.keySize + bytes.map.map.lookupBytes + 128
-        while try walk.fetch() {
-            for index in 0..<walk.count {
-                entries[Array(walk.keys[walk.keyRange(index)])] =
-                    Array(walk.values[walk.valueRange(index)])
-            }
-            guard entries.count <= entryLimit, entries.count * size <= byteLimit else {
-                throw BPFError("follow", .e2big)
-            }
+    // MARK: Text
+
+    /// The first lines of a follower: the entries as they are, as added.
+    func hello(_ entries: EntrySnapshot, _ interval: UInt64) -> [UInt8] {
+        var json = JSONWriter(capacity: 4096, int64: form.style.int64)
+        begin("hello", &json)
+        json.object {
+            $0.member("kind", "hello")
+            $0.member("interval_ns", interval)
+            $0.member("entries", entries.count)
         }
-        return entries
+        finish(&json)
+        for index in 0..<entries.count where isWanted(entries, index) {
+            line("added", entries, index, &json)
+        }
+        return json.bytes()
     }
 
-    // MARK: Looking
-
-    /// On the followers' thread.
-    func look(_ now: UInt64) {
-        due.store(now + key.intervalNanoseconds, ordering: .relaxed)
-        guard isCurrent() else { return end("program_deleted") }
-        let entries: [[UInt8]: [UInt8]]
-        do throws(BPFError) { entries = try Self.scan(bytes) } catch {
-            end(error.errno == .e2big ? "too_large" : "error")
-            return
-        }
-        let before = state.withLock { $0.entries }
-        var json = JSONWriter(capacity: 4096, int64: key.style.int64)
+    /// Makes the text of a look and keeps it for the followers.
+    /// - Returns: what wakes those who wait for it.
+    func publish(
+        _ changes: EntryChanges, from old: EntrySnapshot, to new: EntrySnapshot,
+        _ duration: UInt64, isHeartbeat: Bool
+    ) -> [@Sendable () -> Void] {
+        var json = JSONWriter(capacity: 4096, int64: form.style.int64)
         var (added, changed, removed) = (0, 0, 0)
-        for (entryKey, value) in entries {
-            guard let old = before[entryKey] else {
-                added += 1
-                line("added", entryKey, value, &json)
-                continue
-            }
-            if old != value {
+        for index in changes.added where isWanted(new, index) {
+            added += 1
+            line("added", new, index, &json)
+        }
+        for change in changes.changed {
+            // What a condition let in or out by its change has come or gone.
+            switch (isWanted(old, change.old), isWanted(new, change.new)) {
+            case (true, true):
                 changed += 1
-                line("changed", entryKey, value, &json)
+                line("changed", new, change.new, &json)
+            case (false, true):
+                added += 1
+                line("added", new, change.new, &json)
+            case (true, false):
+                removed += 1
+                line("removed", old, change.old, &json)
+            case (false, false): break
             }
         }
-        for entryKey in before.keys where entries[entryKey] == nil {
+        for index in changes.removed where isWanted(old, index) {
             removed += 1
-            line("removed", entryKey, nil, &json)
+            line("removed", old, index, &json)
         }
-        let isQuiet = added + changed + removed == 0
-        let lastText = state.withLock { $0.lastText }
-        if isQuiet && now < lastText + Self.heartbeatNanoseconds { return }
+        if added + changed + removed == 0 && !isHeartbeat { return [] }
         begin("look", &json)
         json.object {
             $0.member("kind", "look")
             $0.member("time", Timestamp.now().description)
-            $0.member("entries", entries.count)
+            $0.member("entries", new.count)
             $0.member("added", added)
             $0.member("changed", changed)
             $0.member("removed", removed)
-            $0.member("duration_ns", Clock.monotonicNanoseconds() - now)
+            $0.member("duration_ns", duration)
         }
         finish(&json)
-        publish(json.bytes(), entries, now)
+        return keep(json.bytes())
+    }
+
+    private func isWanted(_ entries: EntrySnapshot, _ index: Int) -> Bool {
+        if filter.isEmpty { return true }
+        let (keys, values) = (entries.allKeys, entries.allValues)
+        return filter.matches(
+            key: keys.span.extracting(entries.keyRange(index)),
+            value: values.span.extracting(entries.valueRange(index)), stride: bytes.stride,
+            cpus: bytes.isPerCPU ? bytes.cpus : 1)
+    }
+
+    private func line(
+        _ kind: String, _ entries: EntrySnapshot, _ index: Int, _ json: inout JSONWriter
+    ) {
+        let (keys, values) = (entries.allKeys, entries.allValues)
+        begin(kind, &json)
+        json.raw("{\"kind\":")
+        json.string(kind)
+        json.raw(",\"key\":")
+        bytes.writeKey(keys.span.extracting(entries.keyRange(index)), to: &json)
+        if kind != "removed" {
+            bytes.writeValue(
+                after: values.span.extracting(entries.valueRange(index)), to: &json)
+        }
+        json.byte(UInt8(ascii: "}"))
+        finish(&json)
     }
 
     private func begin(_ kind: String, _ json: inout JSONWriter) {
-        guard key.format == .sse else { return }
+        guard form.format == .sse else { return }
         json.raw("event: ")
         for byte in kind.utf8 { json.byte(byte) }
         json.raw("\ndata: ")
@@ -120,71 +142,41 @@ final class FollowGroup: Sendable {
 
     private func finish(_ json: inout JSONWriter) {
         json.byte(0x0A)
-        if key.format == .sse { json.byte(0x0A) }
-    }
-
-    private func line(
-        _ kind: String, _ entryKey: [UInt8], _ value: [UInt8]?, _ json: inout JSONWriter
-    ) {
-        begin(kind, &json)
-        json.raw("{\"kind\":")
-        json.string(kind)
-        json.raw(",\"key\":")
-        bytes.writeKey(entryKey.span, to: &json)
-        if let value { bytes.writeValue(after: value.span, to: &json) }
-        json.byte(UInt8(ascii: "}"))
-        finish(&json)
-    }
-
-    private func publish(_ text: [UInt8], _ entries: [[UInt8]: [UInt8]], _ now: UInt64) {
-        let wakes = state.withLock { state in
-            state.entries = entries
-            state.lastText = now
-            state.pieces.append(text)
-            state.size += text.count
-            while state.size > Self.textLimit && state.pieces.count > 1 {
-                state.size -= state.pieces.removeFirst().count
-                state.first += 1
-            }
-            // Two looks are kept for whoever is still sending the last one.
-            while state.pieces.count > 64 {
-                state.size -= state.pieces.removeFirst().count
-                state.first += 1
-            }
-            defer { state.wakes = [] }
-            return state.wakes
-        }
-        for wake in wakes { wake() }
-    }
-
-    /// Ends the followers' streams with a reason.
-    func end(_ reason: String) {
-        let wakes = state.withLock { state in
-            if state.ended == nil { state.ended = reason }
-            defer { state.wakes = [] }
-            return state.wakes
-        }
-        for wake in wakes { wake() }
+        if form.format == .sse { json.byte(0x0A) }
     }
 
     // MARK: Followers
 
-    /// A follower begins with the entries as they were at the last look.
-    func join() -> MapFollower {
-        let (entries, next) = state.withLock { state in
+    private func keep(_ text: [UInt8]) -> [@Sendable () -> Void] {
+        state.withLock { state in
+            state.pieces.append(text)
+            state.size += text.count
+            while state.pieces.count > 1
+                && (state.size > Self.textLimit || state.pieces.count > Self.pieceLimit)
+            {
+                state.size -= state.pieces.removeFirst().count
+                state.first += 1
+            }
+            defer { state.wakes = [] }
+            return state.wakes
+        }
+    }
+
+    /// - Returns: what wakes those who wait.
+    func end(_ reason: String) -> [@Sendable () -> Void] {
+        state.withLock { state in
+            if state.ended == nil { state.ended = reason }
+            defer { state.wakes = [] }
+            return state.wakes
+        }
+    }
+
+    /// One more follower. - Returns: the number of the first piece that is new to it.
+    func enter() -> Int {
+        state.withLock { state in
             state.followers += 1
-            return (state.entries, state.first + state.pieces.count)
+            return state.first + state.pieces.count
         }
-        var json = JSONWriter(capacity: 4096, int64: key.style.int64)
-        begin("hello", &json)
-        json.object {
-            $0.member("kind", "hello")
-            $0.member("interval_ns", key.intervalNanoseconds)
-            $0.member("entries", entries.count)
-        }
-        finish(&json)
-        for (entryKey, value) in entries { line("added", entryKey, value, &json) }
-        return MapFollower(self, json.bytes(), next: next)
     }
 
     func leave() { state.withLock { $0.followers -= 1 } }
@@ -197,81 +189,23 @@ final class FollowGroup: Sendable {
 
     /// The piece with the number, or `wake` is kept for when there is one.
     func piece(_ number: Int, wake: @escaping @Sendable () -> Void) -> Next {
-        let ended: String? = state.withLock { state in
-            if number < state.first { return "slow_consumer" }
-            if number < state.first + state.pieces.count { return nil }
+        let found: (text: [UInt8]?, ended: String?) = state.withLock { state in
+            if number < state.first { return (nil, "slow_consumer") }
+            if number < state.first + state.pieces.count {
+                return (state.pieces[number - state.first], nil)
+            }
             if state.ended == nil { state.wakes.append(wake) }
-            return state.ended ?? "wait"
+            return (nil, state.ended)
         }
-        switch ended {
-        case nil:
-            return state.withLock { state in
-                // Between the two looks it may have been dropped: asked again, it is
-                // "slow_consumer".
-                guard number >= state.first else { return .text([]) }
-                return .text(state.pieces[number - state.first])
-            }
-        case "wait"?: return .wait
-        case let reason?:
-            var json = JSONWriter(capacity: 64)
-            begin("end", &json)
-            json.object {
-                $0.member("kind", "end")
-                $0.member("reason", reason)
-            }
-            finish(&json)
-            return .end(json.bytes())
+        if let text = found.text { return .text(text) }
+        guard let reason = found.ended else { return .wait }
+        var json = JSONWriter(capacity: 64)
+        begin("end", &json)
+        json.object {
+            $0.member("kind", "end")
+            $0.member("reason", reason)
         }
+        finish(&json)
+        return .end(json.bytes())
     }
-}
-
-/// One client that follows a map.
-public final class MapFollower: Sendable {
-    public enum Step: Sendable { case more, wait, end }
-
-    private struct State {
-        var text: [UInt8]
-        var sent = 0
-        var next: Int
-        var isEnding = false
-    }
-
-    private let group: FollowGroup
-    private let state: Mutex<State>
-
-    init(_ group: FollowGroup, _ text: [UInt8], next: Int) {
-        self.group = group
-        state = Mutex(State(text: text, next: next))
-    }
-
-    /// Appends what there is; after `wait`, `wake` is called once there is more.
-    public func read(into buffer: inout OutputSpan<UInt8>, wake: @escaping @Sendable () -> Void)
-        -> Step
-    {
-        state.withLock { state in
-            let before = buffer.freeCapacity
-            while true {
-                let count = min(state.text.count - state.sent, buffer.freeCapacity)
-                for index in state.sent..<state.sent + count { buffer.append(state.text[index]) }
-                state.sent += count
-                if state.sent < state.text.count || buffer.freeCapacity == 0 { return .more }
-                if state.isEnding { return buffer.freeCapacity < before ? .more : .end }
-                if buffer.freeCapacity < before { return .more }
-                state.sent = 0
-                state.text = []
-                switch group.piece(state.next, wake: wake) {
-                case .text(let text):
-                    state.text = text
-                    if !text.isEmpty { state.next += 1 }
-                case .wait: return .wait
-                case .end(let text):
-                    state.text = text
-                    state.isEnding = true
-                }
-            }
-        }
-    }
-
-    /// The client is gone.
-    public func close() { group.leave() }
 }

@@ -45,7 +45,7 @@ extension ProgramView {
         let bytes = section.span.extracting(variable.offset..<variable.offset + variable.size)
         // A variable of a type that has no plan is shown without a value.
         do {
-            let plan = try ValuePlan(types, type: variable.type)
+            let plan = try ValuePlan(types, variable: variable)
             guard plan.size <= variable.size else { return nil }
             var json = JSONWriter(capacity: 256, int64: .number)
             plan.render(bytes, into: &json)

@@ -1,10 +1,6 @@
 internal import BPF
 internal import BTF
-internal import Events
-internal import JSON
-internal import Linux
 internal import Loading
-internal import Problems
 
 /// The kernel's side of a program, opened from its pins. A fresh load and the adoption after a
 /// restart both end here: nothing in it knows which of the two it was.
@@ -72,40 +68,6 @@ final class LoadedProgram: Sendable {
             try map.pin(path)
         }
     }
-
-    /// The type of a ring's records: as the load option says, else as the object declares.
-    /// - Throws: `invalid_member` where the option names a type that the object does not have.
-    func recordType(of map: String, options: ProgramOptions) throws(Problem) -> RecordType? {
-        let asked = options.events[map]
-        let declared = report.eventTypes.first { $0.map == map }?.type
-        guard let wanted = asked ?? declared else { return nil }
-        let name = wanted.hasPrefix("struct ") ? String(wanted.dropFirst(7)) : wanted
-        let pointer = JSONPointer.root.appending("events").appending(map).appending("type")
-        guard let types,
-            let type = types.find(name, .structure) ?? types.find(name, .union)
-                ?? types.find(name, .typedef)
-        else {
-            if asked == nil { return nil }
-            throw Problem(
-                .invalidMember, "The object has no type struct \(name) for the records of \(map).",
-                pointer: pointer.description)
-        }
-        do {
-            return RecordType(
-                name: name, plan: try ValuePlan(types, type: type), types: types, typeID: type)
-        } catch {
-            if asked == nil { return nil }
-            throw Problem(
-                .invalidMember,
-                "Records of \(map) cannot be decoded as \(wanted): \(error.reason).",
-                pointer: pointer.description)
-        }
-    }
-
-    /// The maps whose records are a stream.
-    var ringMaps: [LoadedMap] {
-        maps.values.filter { $0.map.info.type == .ringbuf }.sorted { $0.name < $1.name }
-    }
 }
 
 /// One map of a loaded program, with the plans for its keys and values.
@@ -117,11 +79,14 @@ final class LoadedMap: Sendable {
     let valuePlan: ValuePlan
     let hasKeyType: Bool
     let hasValueType: Bool
+    /// `BPF_F_…`, those too that only the object tells.
+    let flags: UInt32
 
     init(program: String, entry: LoadReport.Map, map: Map, types: BTFTypes?) {
         self.program = program
         name = entry.name
         self.map = map
+        flags = map.info.flags | entry.flags & (MapFlags.readOnly | MapFlags.writeOnly)
         let key = Self.plan(types, map.info.btfKeyType, map.info.keySize)
         let value = Self.plan(types, map.info.btfValueType, map.info.valueSize)
         keyPlan = key ?? ValuePlan(untyped: map.info.keySize)
@@ -135,6 +100,7 @@ final class LoadedMap: Sendable {
         program = ""
         name = map.info.name
         self.map = map
+        flags = map.info.flags
         let key = Self.plan(types, map.info.btfKeyType, map.info.keySize)
         let value = Self.plan(types, map.info.btfValueType, map.info.valueSize)
         keyPlan = key ?? ValuePlan(untyped: map.info.keySize)
@@ -149,25 +115,5 @@ final class LoadedMap: Sendable {
         // A type that has no plan (a data section) is shown as bytes.
         do { plan = try ValuePlan(types, type: type) } catch { plan = nil }
         return plan?.size == size ? plan : nil
-    }
-}
-
-/// The counter of records that a program could not put into its ring: apiary.bpf.h's per-CPU map.
-struct MapLostCounter: LostCounter {
-    let map: Map
-
-    func lostRecords() -> UInt64? {
-        let key: [UInt8] = [0, 0, 0, 0]
-        let bytes: [UInt8]?
-        // A counter that cannot be read is an unknown, which the ledger shows as null.
-        do { bytes = try map.lookup(key.span) } catch { bytes = nil }
-        guard let bytes, bytes.count % 8 == 0 else { return nil }
-        var sum: UInt64 = 0
-        for start in stride(from: 0, to: bytes.count, by: 8) {
-            var value: UInt64 = 0
-            for index in (0..<8).reversed() { value = value << 8 | UInt64(bytes[start + index]) }
-            sum += value
-        }
-        return sum
     }
 }

@@ -7,6 +7,8 @@ public enum MapUse: String, Sendable, CaseIterable {
 }
 
 extension MapUse {
+    var isChange: Bool { [.write, .delete, .push, .pop].contains(self) }
+
     fileprivate var participle: String {
         switch self {
         case .read: "read"
@@ -115,6 +117,9 @@ public struct MapAbilities: Sendable {
         }
     }
 
+    /// `instead` as a sentence.
+    var hint: String { instead.prefix(1).uppercased() + instead.dropFirst() + "." }
+
     private static let sockets =
         "sockets are shown by their cookie and set by {\"pid\":1,\"fd\":3}; the kernel gives the "
         + "cookie where the map's values have 8 bytes"
@@ -126,13 +131,12 @@ extension LoadedMap {
     /// - Throws: `unsupported_map_operation`, with the reason and the place to go.
     func require(_ use: MapUse) throws(Problem) {
         let info = map.info
-        let isWrite = [.write, .delete, .push, .pop].contains(use)
-        if isWrite && info.flags & MapFlags.readOnly != 0 {
+        if use.isChange && flags & MapFlags.readOnly != 0 {
             throw Problem(
                 .unsupportedMapOperation,
                 "Map \(name) was made read-only for user space (BPF_F_RDONLY).")
         }
-        if !isWrite && info.flags & MapFlags.writeOnly != 0 {
+        if !use.isChange && flags & MapFlags.writeOnly != 0 {
             throw Problem(
                 .unsupportedMapOperation,
                 "Map \(name) was made write-only for user space (BPF_F_WRONLY).")

@@ -46,8 +46,12 @@ extension MapBytes {
         json.byte(UInt8(ascii: "]"))
     }
 
+    /// So that it is the same key when it comes back.
     func writeKey(_ bytes: Span<UInt8>, to json: inout JSONWriter) {
-        write(bytes, map.keyPlan, to: &json)
+        switch encoding {
+        case .typed: map.keyPlan.renderKey(bytes, into: &json)
+        case .hex, .base64: write(bytes, map.keyPlan, to: &json)
+        }
     }
 
     private func single(_ bytes: Span<UInt8>, to json: inout JSONWriter) {

@@ -59,8 +59,10 @@ struct MapBytes: Sendable {
         if text.hasPrefix("hex:") || text.hasPrefix("base64:") {
             return try key(.string(text), at: .root)
         }
-        let value: JSONValue
+        var value: JSONValue
         do { value = try JSONValue.parse(text) } catch { value = .string(text) }
+        // A key of text may look like a number: entries/42 means "42" there.
+        if map.keyPlan.whole.kind == .text, value.string == nil { value = .string(text) }
         let typed = try MapBytes(map: map, style: EntryStyle(), objects: objects)
         return try typed.key(value, at: .root)
     }
@@ -132,15 +134,27 @@ struct MapBytes: Sendable {
         return try bytes(value, map.valuePlan, map.map.info.valueSize, "value", pointer)
     }
 
-    /// A record of any size, as `hex:…` or `base64:…`.
-    func record(_ value: JSONValue, at pointer: JSONPointer) throws(Problem) -> [UInt8] {
+    /// A record of any size, as `hex:…` or `base64:…`, or of the type that the plan is of.
+    func record(_ value: JSONValue, _ plan: ValuePlan?, at pointer: JSONPointer) throws(Problem)
+        -> [UInt8]
+    {
         if case .string(let text) = value {
             if text.hasPrefix("hex:") { return try hex(text.dropFirst(4), pointer) }
             if text.hasPrefix("base64:") { return try base64(text.dropFirst(7), pointer) }
         }
-        throw Problem(
-            .invalidValue, "Records of \(map.name) have no type: give \"hex:…\" or \"base64:…\".",
-            pointer: pointer.description)
+        guard let plan else {
+            throw Problem(
+                .invalidValue,
+                "Records of \(map.name) have no type: name one, ?type=event, or give \"hex:…\" or "
+                    + "\"base64:…\".", pointer: pointer.description)
+        }
+        do {
+            return try plan.encode(value, at: pointer, maximumSize: map.map.info.maxEntries)
+        } catch {
+            throw Problem(
+                .invalidValue, "The record does not fit \(plan.typeName): \(error.reason).",
+                pointer: error.pointer.description)
+        }
     }
 
     private func bytes(

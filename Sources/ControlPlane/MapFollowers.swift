@@ -3,24 +3,17 @@ internal import JSON
 internal import Linux
 internal import Synchronization
 
-/// How a follower's lines are framed.
-public enum FollowFormat: String, Sendable, CaseIterable { case ndjson, sse }
-
-/// What makes followers alike: those who ask for the same are served from one scan and one text.
-struct FollowKey: Sendable, Hashable {
-    let mapID: UInt32
-    let intervalNanoseconds: UInt64
-    let style: EntryStyle
-    let format: FollowFormat
-}
-
 /// The followers of maps, and the thread that looks: once an interval for all who follow the same
-/// map in the same way. The thread starts with the first follower and sleeps while there is none.
+/// map. The thread starts with the first follower and sleeps while there is none.
 final class MapFollowers: Sendable {
     private struct State {
-        var groups: [FollowKey: FollowGroup] = [:]
+        var scans: [FollowScan.Key: FollowScan] = [:]
+        /// Of two that began at once, the one whose place the other took.
+        var others: [FollowScan] = []
         var thread: NamedThread?
         var isStopping = false
+
+        var all: [FollowScan] { Array(scans.values) + others }
     }
 
     private let state = Mutex(State())
@@ -33,19 +26,28 @@ final class MapFollowers: Sendable {
         try poller.add(wakeup.raw, tag: 0)
     }
 
-    /// Joins the group of `key`, or makes it by a first look.
+    /// Joins those who follow the map in the same interval, or is the first by a first look.
     /// - Throws: the kernel's error; `E2BIG` for more than a follower may keep.
     func join(
-        _ key: FollowKey, _ bytes: MapBytes, isCurrent: @escaping @Sendable () -> Bool
+        _ key: FollowScan.Key, _ form: FollowGroup.Form, _ bytes: MapBytes,
+        _ filter: EntryFilter, isCurrent: @escaping @Sendable () -> Bool
     ) throws(BPFError) -> MapFollower {
-        if let follower = state.withLock({ $0.groups[key]?.join() }) { return follower }
-        let made = try FollowGroup(key, bytes, isCurrent: isCurrent)
-        let (group, needsThread) = state.withLock { state in
-            let group = state.groups[key] ?? made
-            state.groups[key] = group
-            return (group, state.thread == nil && !state.isStopping)
+        if let scan = state.withLock({ $0.scans[key] }),
+            let follower = scan.join(form, bytes, filter)
+        {
+            return follower
         }
-        let follower = group.join()
+        let made = try FollowScan(key, bytes.map.map, isCurrent: isCurrent)
+        // Before it is in the table, where one without followers is swept away.
+        guard let follower = made.join(form, bytes, filter) else {
+            preconditionFailure("a new scan of map \(key.mapID) has ended")
+        }
+        let needsThread = state.withLock { state in
+            // Who came at the same time has made another: both serve theirs to the end.
+            if let other = state.scans[key] { state.others.append(other) }
+            state.scans[key] = made
+            return state.thread == nil && !state.isStopping
+        }
         if needsThread { start() }
         wakeup.signal()
         return follower
@@ -57,31 +59,34 @@ final class MapFollowers: Sendable {
             state.withLock { $0.thread = thread }
         } catch {
             // Out of threads: the followers have the entries, and their streams end.
-            for group in state.withLock({ $0.groups.values }) { group.end("shutdown") }
+            for scan in state.withLock({ $0.all }) { scan.end("shutdown") }
         }
     }
 
     func stop() {
-        let (thread, groups) = state.withLock { state in
+        let (thread, scans) = state.withLock { state in
             state.isStopping = true
-            return (state.thread, Array(state.groups.values))
+            return (state.thread, state.all)
         }
-        for group in groups { group.end("shutdown") }
+        for scan in scans { scan.end("shutdown") }
         wakeup.signal()
         thread?.join()
     }
 
     private func run() {
         while true {
-            let groups: [FollowGroup]? = state.withLock { state in
+            let scans: [FollowScan]? = state.withLock { state in
                 if state.isStopping { return nil }
-                state.groups = state.groups.filter { !$0.value.isAbandoned }
-                return Array(state.groups.values)
+                state.scans = state.scans.filter { !$0.value.retire() }
+                state.others.removeAll { $0.retire() }
+                return state.all
             }
-            guard let groups else { return }
-            let now = Clock.monotonicNanoseconds()
-            for group in groups where group.nextLook <= now { group.look(now) }
-            let next = groups.map(\.nextLook).min()
+            guard let scans else { return }
+            for scan in scans {
+                let now = Clock.monotonicNanoseconds()
+                if scan.nextLook <= now { scan.look(now) }
+            }
+            let next = scans.map(\.nextLook).min()
             let after = Clock.monotonicNanoseconds()
             let wait = next.map { Int32(clamping: ($0 > after ? $0 - after : 0) / 1_000_000 + 1) }
             do {

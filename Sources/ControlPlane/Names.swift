@@ -24,6 +24,9 @@ enum Names {
     /// The pin of one link.
     static func makeLinkPin() -> String { "l" + random() }
 
+    /// The file of a map's contents; never used twice.
+    static func makeSnapshotName() -> String { "m" + random() }
+
     /// Whether a name in our bpffs directory is of the form that we make.
     static func isOurs(_ name: String) -> Bool {
         let base = base(of: name)

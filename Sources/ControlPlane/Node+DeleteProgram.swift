@@ -14,17 +14,21 @@ public struct RemovedProgram: Sendable, Hashable {
 
 extension Node {
     /// Detaches a program's probes, unloads it and removes its maps. Its journal stays until its
-    /// retention ends. Returns once the kernel has let go of its functions and maps.
+    /// retention ends, unless it is purged too. Returns once the kernel has let go of its functions
+    /// and maps.
     /// - Returns: nil where there is no such program and `missingIsFine`.
     public func deleteProgram(
-        _ name: String, _ conditions: Conditions, missingIsFine: Bool, isDryRun: Bool,
-        _ origin: ChangeOrigin
+        _ name: String, _ conditions: Conditions, missingIsFine: Bool, purges: Bool = false,
+        isDryRun: Bool, _ origin: ChangeOrigin
     ) throws(Problem) -> RemovedProgram? {
         var held = HeldIDs()
         defer { wait(until: held, of: name) }
         return try locks.withLock([name]) { () throws(Problem) in
             guard let record = state.withLock({ $0.programs[name] }) else {
-                if missingIsFine { return nil }
+                // What an earlier delete has left behind.
+                let hasJournal = purges && !events.keys(of: name).isEmpty
+                if hasJournal, !isDryRun { purge(name) }
+                if missingIsFine || hasJournal { return nil }
                 try conditions.check(nil, of: "Program \(name)")
                 throw Problem(.notFound, "There is no program \(name).")
             }
@@ -36,9 +40,14 @@ extension Node {
             if !isDryRun {
                 try delete(record, probes, origin)
                 held = HeldIDs(record.loaded)
+                if purges { purge(name) }
             }
             return removed
         }
+    }
+
+    private func purge(_ name: String) {
+        for key in events.keys(of: name) where key.program == name { events.purge(key) }
     }
 
     /// The kernel frees functions and maps some milliseconds after their last descriptor is
@@ -67,7 +76,7 @@ extension Node {
             row.state = .deleting
             return row
         }
-        _ = try commit(origin, subject: "programs/\(name)") { transaction in
+        _ = try commit(origin, subject: "programs/\(name)", isRemoval: true) { transaction in
             try transaction.put(row)
             for row in rows { try transaction.put(row) }
         }
@@ -94,12 +103,10 @@ extension Node {
                 throw Problem(error, while: "unpin \(probe.id)")
             }
         }
-        for key in events.ledger().map(\.key) where key.program == row.name {
-            events.close(key, reason: .programDeleted)
-        }
+        events.close(program: row.name, reason: .programDeleted)
         removeLoad(row.loadID, known: PinnedIDs(text: row.kernelIDs))
         let origin = ChangeOrigin(requestID: "-", actor: "apiary", action: "unloaded")
-        _ = try commit(origin, subject: "programs/\(row.name)") { transaction in
+        _ = try commit(origin, subject: "programs/\(row.name)", isRemoval: true) { transaction in
             for probe in probes { try transaction.removeProbe(probe.id) }
             try transaction.removeProgram(row.name)
         }

@@ -173,11 +173,23 @@ extension LoadedMap {
 
     /// Whether the kernel gives values at all.
     var canRead: Bool {
-        abilities.uses.contains(.read) && map.info.flags & MapFlags.writeOnly == 0
+        abilities.uses.contains(.read) && flags & MapFlags.writeOnly == 0
     }
 
     func refused(_ error: BPFError, while action: String) -> Problem {
-        Problem(error, map: path, entries: map.info.maxEntries, while: action)
+        var problem = Problem(error, map: path, entries: map.info.maxEntries, while: action)
+        switch error.errno {
+        case .eperm where map.isFrozen == true:
+            problem.detail = "Could not \(action) of map \(path): it is frozen, for good."
+        case .enospc where map.info.type == .userRingbuf:
+            return Problem(
+                .mapFull,
+                "Could not \(action) of map \(path): its ring of \(map.info.maxEntries) bytes is "
+                    + "full, the program has not read it.", errno: error.errno.name, cause: error)
+        case .ebadf where !abilities.instead.isEmpty: problem.detail += " " + abilities.hint
+        default: break
+        }
+        return problem
     }
 
     /// The value now; nil where there is none, or the kernel does not tell.

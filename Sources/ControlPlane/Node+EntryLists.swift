@@ -107,30 +107,35 @@ extension Node {
         return (count, walk.isConsistent)
     }
 
-    /// What changes in a map, looked for once an interval for all who follow it alike.
+    /// What changes in a map, looked for once an interval for all who follow it.
     /// - Throws: `unsupported_map_operation`, also for a map that is too large to be compared.
     public func follow(
-        _ view: MapView, everyNanoseconds interval: UInt64, _ style: EntryStyle,
+        _ view: MapView, everyNanoseconds interval: UInt64, _ query: EntryQuery,
         _ format: FollowFormat
     ) throws(Problem) -> MapFollower {
         let loaded = view.loaded
         try loaded.require(.iterate)
-        let bytes = try bytes(loaded, style)
-        let key = FollowKey(
-            mapID: loaded.map.info.id, intervalNanoseconds: interval, style: style, format: format)
+        let bytes = try bytes(loaded, query.style)
+        let filter = try EntryFilter(loaded, where: query.conditions, prefix: query.prefix)
+        let key = FollowScan.Key(mapID: loaded.map.info.id, intervalNanoseconds: interval)
+        let form = FollowGroup.Form(
+            style: query.style, format: format, conditions: query.conditions,
+            prefix: query.prefix)
         let isCurrent: @Sendable () -> Bool = { [weak self] in
             if loaded.program.isEmpty { return true }
             let now = self?.state.withLock { $0.programs[loaded.program]?.loaded }
             return now?.maps[loaded.name] === loaded
         }
-        do { return try followers.join(key, bytes, isCurrent: isCurrent) } catch {
+        do {
+            return try followers.join(key, form, bytes, filter, isCurrent: isCurrent)
+        } catch {
             guard error.errno == .e2big else {
                 throw loaded.refused(error, while: "follow the entries")
             }
             throw Problem(
                 .unsupportedMapOperation,
-                "Map \(loaded.path) has more than \(FollowGroup.entryLimit) entries or "
-                    + "\(FollowGroup.byteLimit >> 20) MB, too many to compare: dump it.")
+                "Map \(loaded.path) has more than \(FollowScan.entryLimit) entries or "
+                    + "\(FollowScan.byteLimit >> 20) MB, too many to compare: dump it.")
         }
     }
 }

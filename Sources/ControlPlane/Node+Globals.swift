@@ -4,6 +4,7 @@ internal import Linux
 public import JSON
 internal import Loading
 public import Problems
+public import Registry
 
 extension Node {
     /// The variables of a program. - Throws: `not_found`.
@@ -26,58 +27,166 @@ extension Node {
 
     /// Writes variables of a loaded program; all are checked before the first is written. Each is
     /// written in place: what the program does to its other variables meanwhile stays.
+    ///
+    /// What is set is recorded first, so that a crash in between ends in all of it, and so that the
+    /// program has it again when it is loaded again after a reboot. Another load forgets it.
     /// - Returns: whether any has other bytes now.
     /// - Throws: `not_found`; `invalid_value`; `unsupported_map_operation` for `.rodata`;
     ///   `conflict` where the program is not loaded.
     public func setGlobals(
         _ program: String, _ values: [(name: String, value: JSONValue, pointer: JSONPointer)],
-        isDryRun: Bool
+        isDryRun: Bool, _ origin: ChangeOrigin
     ) throws(Problem) -> Bool {
-        guard let loaded = state.withLock({ $0.programs[program] })?.loaded else {
+        do {
+            return try locks.withLock([program]) { () throws(Problem) in
+                try setLocked(program, values, isDryRun: isDryRun, origin)
+            }
+        } catch {
+            if !isDryRun { noteRefusal(error, origin, subject: "programs/\(program)") }
+            throw error
+        }
+    }
+
+    private func setLocked(
+        _ program: String, _ values: [(name: String, value: JSONValue, pointer: JSONPointer)],
+        isDryRun: Bool, _ origin: ChangeOrigin
+    ) throws(Problem) -> Bool {
+        guard let record = state.withLock({ $0.programs[program] }), let loaded = record.loaded
+        else {
             _ = try self.program(program)
             throw Problem(
                 .conflict, "Program \(program) is not loaded, so it has no variables now.")
         }
-        var writes: [(map: LoadedMap, offset: Int, bytes: [UInt8])] = []
-        for given in values {
-            let global = try self.global(program, given.name).global
-            guard !global.section.hasPrefix(".rodata"), let map = loaded.maps[global.section] else {
-                throw Problem(
-                    .unsupportedMapOperation,
-                    "\(given.name) is in \(global.section), which the kernel freezes at load: load "
-                        + "the program again with global=\(given.name)=….",
-                    pointer: given.pointer.description)
+        var writes: [VariableWrite] = []
+        for given in values { writes.append(try write(of: given, loaded, program)) }
+        let changed = writes.filter(\.isChange)
+        if changed.isEmpty || isDryRun { return !changed.isEmpty }
+        try recordVariables(changed, of: record, isPending: true, origin)
+        do throws(BPFError) {
+            for write in changed {
+                try write.map.map.store(write.bytes.span, at: write.offset)
+                fault(.afterGlobal)
             }
-            try map.require(.write)
-            guard let types = loaded.types,
-                let variable = types.variables(in: global.section).first(where: {
-                    $0.name == given.name
-                }), variable.offset >= 0,
-                variable.offset + variable.size <= map.map.info.valueSize
-            else {
-                throw Problem(
-                    .unsupportedMapOperation,
-                    "The type of \(given.name) is not known, so it cannot be written.",
-                    pointer: given.pointer.description)
-            }
-            writes.append((map, variable.offset, try encode(given, variable, types)))
+        } catch {
+            takeBack(changed, record, origin)
+            throw changed[0].map.refused(error, while: "write a variable")
         }
-        var isChanged = false
+        settle(program)
+        return true
+    }
+
+    private func settle(_ program: String) {
+        do { try registry.settleVariables(of: program) } catch {
+            log.error(
+                "variables are written again at the next start",
+                metadata: ["program": "\(program)", "reason": "\(error.reason)"])
+        }
+    }
+
+    private func recordVariables(
+        _ writes: [VariableWrite], of record: ProgramRecord, isPending: Bool,
+        _ origin: ChangeOrigin
+    ) throws(Problem) {
+        let row = record.row
+        let revision = try commit(origin, subject: "programs/\(row.name)") { transaction in
+            try transaction.put(row)
+            for write in writes {
+                let text = String(decoding: write.value.serialized(), as: UTF8.self)
+                try transaction.put(
+                    VariableRow(name: write.name, value: text, isPending: isPending), of: row.name)
+            }
+        }
+        state.withLock { $0.programs[row.name]?.row.revision = revision }
+    }
+
+    /// The kernel refused one: all have what they had before.
+    private func takeBack(
+        _ writes: [VariableWrite], _ record: ProgramRecord, _ origin: ChangeOrigin
+    ) {
         for write in writes {
-            let key: [UInt8] = [0, 0, 0, 0]
-            do throws(BPFError) {
-                let now = try write.map.map.lookup(key.span) ?? []
-                let range = write.offset..<write.offset + write.bytes.count
-                if range.upperBound > now.count || Array(now[range]) != write.bytes {
-                    isChanged = true
-                    if !isDryRun { try write.map.map.store(write.bytes.span, at: write.offset) }
-                    fault(.afterGlobal)
-                }
-            } catch {
-                throw write.map.refused(error, while: "write a variable")
+            do { try write.map.map.store(write.before.span, at: write.offset) } catch {
+                log.error(
+                    "a variable has not what it had",
+                    metadata: ["variable": "\(record.row.name)/\(write.name)"])
             }
         }
-        return isChanged
+        let before = writes.compactMap { write in
+            // A value that cannot be shown is not recorded.
+            (try? self.global(record.row.name, write.name).value).map { value in
+                var write = write
+                write.value = value
+                return write
+            }
+        }
+        do { try recordVariables(before, of: record, isPending: false, origin) } catch {
+            log.error("a change that failed stays recorded", metadata: ["why": "\(error.detail)"])
+        }
+    }
+
+    /// Writes what was set once more: all of it in a new load, in an adopted one what a crash may
+    /// have kept from it.
+    func setVariables(of loaded: LoadedProgram, onlyPending: Bool) {
+        let rows: [VariableRow]
+        do { rows = try registry.variables(of: loaded.name) } catch { return }
+        let wanted = rows.filter { $0.isPending || !onlyPending }
+        for row in wanted {
+            do {
+                let value = try JSONValue.parse(row.value)
+                let write = try write(
+                    of: (row.name, value, .root.appending(row.name)), loaded, loaded.name)
+                try write.map.map.store(write.bytes.span, at: write.offset)
+            } catch {
+                log.error(
+                    "a variable is not set again",
+                    metadata: ["variable": "\(loaded.name)/\(row.name)", "why": "\(error)"])
+            }
+        }
+        if !wanted.isEmpty { settle(loaded.name) }
+    }
+
+    private func write(
+        of given: (name: String, value: JSONValue, pointer: JSONPointer), _ loaded: LoadedProgram,
+        _ program: String
+    ) throws(Problem) -> VariableWrite {
+        guard let global = loaded.report.globals.first(where: { $0.name == given.name }) else {
+            throw Problem(
+                .notFound,
+                "Program \(program) has no variable \(given.name)"
+                    + NearMatches.clause(
+                        for: given.name, among: loaded.report.globals.map(\.name)) + ".")
+        }
+        guard !global.section.hasPrefix(".rodata"), let map = loaded.maps[global.section] else {
+            throw Problem(
+                .unsupportedMapOperation,
+                "\(given.name) is in \(global.section), which the kernel freezes at load: load "
+                    + "the program again with global=\(given.name)=….",
+                pointer: given.pointer.description)
+        }
+        try map.require(.write)
+        guard let types = loaded.types,
+            let variable = types.variables(in: global.section).first(where: {
+                $0.name == given.name
+            }), variable.offset >= 0,
+            variable.offset + variable.size <= map.map.info.valueSize
+        else {
+            throw Problem(
+                .unsupportedMapOperation,
+                "The type of \(given.name) is not known, so it cannot be written.",
+                pointer: given.pointer.description)
+        }
+        let bytes = try encode(given, variable, types)
+        let key: [UInt8] = [0, 0, 0, 0]
+        let before: [UInt8]
+        do throws(BPFError) {
+            let range = variable.offset..<variable.offset + bytes.count
+            let now = try map.map.lookup(key.span) ?? []
+            before = range.upperBound <= now.count ? Array(now[range]) : []
+        } catch {
+            throw map.refused(error, while: "read a variable")
+        }
+        return VariableWrite(
+            name: given.name, value: given.value, map: map, offset: variable.offset, bytes: bytes,
+            before: before)
     }
 
     private func encode(
@@ -85,7 +194,7 @@ extension Node {
         _ variable: BTFTypes.Variable, _ types: BTFTypes
     ) throws(Problem) -> [UInt8] {
         let plan: ValuePlan
-        do { plan = try ValuePlan(types, type: variable.type) } catch {
+        do { plan = try ValuePlan(types, variable: variable) } catch {
             throw Problem(
                 .unsupportedMapOperation, "\(given.name) cannot be written: \(error.reason).",
                 pointer: given.pointer.description)
@@ -99,4 +208,17 @@ extension Node {
                 pointer: error.pointer.description)
         }
     }
+}
+
+/// One variable on its way into the kernel.
+private struct VariableWrite {
+    let name: String
+    var value: JSONValue
+    let map: LoadedMap
+    let offset: Int
+    let bytes: [UInt8]
+    /// What the kernel had.
+    let before: [UInt8]
+
+    var isChange: Bool { bytes != before }
 }

@@ -105,6 +105,7 @@ extension Node {
     func attachBySection(
         _ functions: [LoadReport.Function], of loaded: LoadedProgram, taken: Set<String>
     ) throws(Problem) -> [ProbeRecord] {
+        try admitProbes(functions.count)
         var taken = taken
         var probes: [ProbeRecord] = []
         do {
@@ -136,7 +137,7 @@ extension Node {
     /// Writes program and probes as they are now, in one transaction, and shows them to readers.
     func commitLoad(
         _ record: inout ProgramRecord, _ probes: [ProbeRecord], retiring names: [String],
-        _ origin: ChangeOrigin
+        _ origin: ChangeOrigin, isNew: Bool = false
     ) throws(Problem) {
         let row = record.row
         let now = Clock.realtimeNanoseconds()
@@ -147,6 +148,7 @@ extension Node {
             try transaction.put(object)
             try transaction.put(row)
             try transaction.removeIntent(row.loadID)
+            if isNew { try transaction.removeVariables(of: row.name) }
             for probe in probes {
                 try transaction.put(probe.row)
                 try transaction.removeIntent(probe.row.pin)
@@ -160,6 +162,7 @@ extension Node {
         }
         record.row.revision = revision
         let committed = record
+        defer { snapshotTimer.withLock { $0 }?.wake() }
         state.withLock { state in
             state.programs[committed.row.name] = committed
             for var probe in probes {
@@ -222,12 +225,23 @@ extension Node {
         guard let loaded = record.loaded else { return }
         for ring in loaded.ringMaps where !record.reuses(ring.name) {
             let key = StreamKey(program: record.row.name, map: ring.name)
-            let counter = loaded.maps[ring.name + "_lost"].map { MapLostCounter(map: $0.map) }
             do {
                 let options = try ProgramOptions(canonicalText: record.row.options)
-                let type = try loaded.recordType(of: ring.name, options: options)
-                try events.open(
-                    key, ring: try RingBuffer(ring.map), type: type, lostCounter: counter)
+                let asked = options.events[ring.name] ?? EventOptions()
+                var stream = StreamOptions(
+                    schema: try loaded.schema(of: ring.name, options: options),
+                    lostCounter: loaded.maps[ring.name + "_lost"].flatMap { MapLostCounter($0) })
+                stream.rateLimited = loaded.maps[ring.name + "_limited"].flatMap {
+                    MapLostCounter($0)
+                }
+                stream.retention = asked.retention
+                stream.isQuiet = loaded.isQuiet(ring.name)
+                if ring.map.info.type == .perfEventArray {
+                    let bytes = asked.bufferBytes ?? EventOptions.bufferBytes
+                    try events.open(key, perf: try PerfRings(ring.map, bytesPerCPU: bytes), stream)
+                } else {
+                    try events.open(key, ring: try RingBuffer(ring.map), stream)
+                }
             } catch {
                 log.error(
                     "a ring's records are not taken",

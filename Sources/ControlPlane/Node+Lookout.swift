@@ -7,6 +7,8 @@ internal import Registry
 struct LookoutMemory: Sendable {
     /// The inodes of pins that were found to be ours: the same inode is the same object.
     var inodes: [String: UInt64] = [:]
+    /// The bpffs cannot be written now, and no pin of it opened.
+    var isReadOnly = false
     /// When a probe that waits is tried again, and how long it has to wait the next time.
     var retries: [String: (at: UInt64, pause: UInt64)] = [:]
 }
@@ -30,6 +32,7 @@ extension Node {
         if reason == .event {
             ensureDirectory()
             watchDirectories(records)
+            noteReadOnly()
             for record in records.programs.values.sorted(by: { $0.row.name < $1.row.name }) {
                 guard let loaded = record.loaded, !isWhole(loaded) else { continue }
                 underLock(record.row.name) { restorePins(ofProgram: record.row.name) }
@@ -95,8 +98,25 @@ extension Node {
         }
     }
 
+    /// A pin on a read-only bpffs cannot be opened, and so not be told from another's.
+    private func noteReadOnly() {
+        // One that is gone is told of above.
+        let isReadOnly = (try? FileSystem.isReadOnly(configuration.bpffsDirectory)) ?? false
+        let wasReadOnly = lookoutMemory.withLock { memory in
+            defer { memory.isReadOnly = isReadOnly }
+            return memory.isReadOnly
+        }
+        if isReadOnly != wasReadOnly {
+            log.warning(
+                isReadOnly
+                    ? "the bpffs is read-only: no changes" : "the bpffs can be written again",
+                metadata: ["directory": "\(configuration.bpffsDirectory)"])
+        }
+    }
+
     private func isWhole(_ loaded: LoadedProgram) -> Bool {
-        PinnedIDs(loaded).ids.allSatisfy { isOurs($0.key, loaded.directory, id: $0.value) }
+        if lookoutMemory.withLock({ $0.isReadOnly }) { return true }
+        return PinnedIDs(loaded).ids.allSatisfy { isOurs($0.key, loaded.directory, id: $0.value) }
     }
 
     /// Whether the object that was pinned there is still.
@@ -146,12 +166,18 @@ extension Node {
         record.row.loadID = Names.makeLoadID()
         let directory = pinPath(record.row.loadID)
         try intend([record.row.loadID], .load, subject: record.row.name)
-        try FileSystem.makeDirectory(directory)
-        try loaded.pin(in: directory)
-        record.loaded = try LoadedProgram(
-            name: record.row.name, directory: directory, report: loaded.report)
-        let origin = ChangeOrigin(requestID: "-", actor: "apiary", action: "pins_moved")
-        try commitLoad(&record, [], retiring: [], origin)
+        do {
+            try FileSystem.makeDirectory(directory)
+            try loaded.pin(in: directory)
+            record.loaded = try LoadedProgram(
+                name: record.row.name, directory: directory, report: loaded.report)
+            let origin = ChangeOrigin(requestID: "-", actor: "apiary", action: "pins_moved")
+            try commitLoad(&record, [], retiring: [], origin)
+        } catch {
+            removeLoad(record.row.loadID)
+            forget([record.row.loadID])
+            throw error
+        }
         removeLoad(old, known: PinnedIDs(loaded))
     }
 }

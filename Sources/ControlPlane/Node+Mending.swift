@@ -45,6 +45,7 @@ extension Node {
     }
 
     private func pinTrouble(_ path: String, _ id: UInt32) -> Trouble? {
+        if lookoutMemory.withLock({ $0.isReadOnly }) { return nil }
         // What is not there has no inode.
         guard let inode = (try? FileSystem.identity(path))?.inode else { return .unpinned }
         if lookoutMemory.withLock({ $0.inodes[path] }) == inode { return nil }
@@ -102,14 +103,23 @@ extension Node {
         let paths =
             held.count == 1 ? [pinPath(pin)] : held.indices.map { pinPath("\(pin)_\($0)") }
         try intend([pin], .link, subject: "probes/\(record.row.id)")
-        for ((hold, id, old), path) in zip(held, paths) {
-            guard case .link(let link) = hold else { continue }
-            try link.pin(path)
-            if pinTrouble(old, id) == nil { try FileSystem.unlink(old) }
+        do {
+            for ((hold, _, _), path) in zip(held, paths) {
+                guard case .link(let link) = hold else { continue }
+                try link.pin(path)
+            }
+            record.row.pin = pin
+            record.attachment = attachment.renamed(pin, paths)
+            try commitMended(record, "pin_moved")
+        } catch {
+            // The failure is the news; a pin that stays is undone at the next start.
+            for path in paths { try? FileSystem.unlink(path) }
+            forget([pin])
+            throw error
         }
-        record.row.pin = pin
-        record.attachment = attachment.renamed(pin, paths)
-        try commitMended(record, "pin_moved")
+        for (_, id, old) in held where pinTrouble(old, id) == nil {
+            try FileSystem.unlink(old)
+        }
         log.warning(
             "somebody else's thing is pinned where a probe's link was: pinned elsewhere",
             metadata: ["probe": "\(record.row.id)"])

@@ -75,7 +75,7 @@ extension Node {
             }
             if isDryRun { return true }
             var isHeld = false
-            _ = try commit(origin, subject: "objects/\(digest)") { transaction in
+            _ = try commit(origin, subject: "objects/\(digest)", isRemoval: true) { transaction in
                 // A backup takes hold in the registry's own order: here it can be seen.
                 isHeld = objectHolds.contains(digest)
                 if !isHeld { try transaction.removeObject(digest) }

@@ -76,6 +76,7 @@ extension Node {
         {
             return ProbeOutcome(probe: view(of: old), changed: false, created: false)
         }
+        if old == nil { try admitProbes(1) }
         let id =
             change.id
             ?? freeProbeID(change.program + "." + change.function, taken: takenProbeIDs())
@@ -227,7 +228,9 @@ extension Node {
         let row = record.row
         let bootID = bootID
         let now = Clock.realtimeNanoseconds()
-        let revision = try commit(origin, subject: "probes/\(row.id)") { transaction in
+        let isRemoval = record.attachment == nil
+        let revision = try commit(origin, subject: "probes/\(row.id)", isRemoval: isRemoval) {
+            transaction in
             try transaction.put(row)
             try transaction.removeIntent(row.pin)
             if let retired {
@@ -270,7 +273,7 @@ extension Node {
                 return row
             }
             let subject = rows.count == 1 ? "probes/\(rows[0].id)" : "programs/\(program)/probes"
-            _ = try commit(origin, subject: subject) { transaction in
+            _ = try commit(origin, subject: subject, isRemoval: true) { transaction in
                 for row in rows { try transaction.put(row) }
             }
             state.withLock { state in
@@ -295,7 +298,8 @@ extension Node {
             }
         }
         let origin = ChangeOrigin(requestID: "-", actor: "apiary", action: "detached")
-        _ = try commit(origin, subject: rows.map { "probes/\($0.id)" }.joined(separator: " ")) {
+        let subject = rows.map { "probes/\($0.id)" }.joined(separator: " ")
+        _ = try commit(origin, subject: subject, isRemoval: true) {
             for row in rows { try $0.removeProbe(row.id) }
         }
     }

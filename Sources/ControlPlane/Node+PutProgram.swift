@@ -110,8 +110,9 @@ extension Node {
         -> ProgramOutcome
     {
         let report: LoadReport
-        let request = try request(
+        var request = try request(
             for: change.options, name: change.name, pinDirectory: nil)
+        try admitLoad(change.name, &request)
         do {
             report = try configuration.loader.load(change.object.file, request)
         } catch { throw Problem(error) }
@@ -148,9 +149,8 @@ extension Node {
             try keep(change.object)
             // A record type that does not exist is the request's mistake: told before anything
             // moves.
-            for ring in loaded.ringMaps {
-                _ = try loaded.recordType(of: ring.name, options: change.options)
-            }
+            try loaded.checkEvents(change.options)
+            try checkPersistence(change.options, loaded)
             var record = ProgramRecord(
                 row: row(for: change, loadID: loadID, report: loaded.report), loaded: loaded)
             record.row.kernelIDs = PinnedIDs(loaded).text
@@ -161,7 +161,7 @@ extension Node {
             }
             do {
                 let retired = links.map(\.pin) + [old?.row.loadID].compactMap { $0 }
-                try commitLoad(&record, probes, retiring: retired, origin)
+                try commitLoad(&record, probes, retiring: retired, origin, isNew: true)
             } catch {
                 undo(probes, before: before)
                 throw error
@@ -180,11 +180,12 @@ extension Node {
         _ object: UploadedObject, _ options: ProgramOptions, name: String, loadID: String
     ) throws(Problem) -> LoadedProgram {
         let directory = configuration.bpffsDirectory + "/" + loadID
+        var request = try request(for: options, name: name, pinDirectory: directory)
+        try admitLoad(name, &request)
         do { try FileSystem.makeDirectory(directory) } catch {
             throw Problem(error, while: "make \(directory)")
         }
         let report: LoadReport
-        let request = try request(for: options, name: name, pinDirectory: directory)
         do {
             report = try configuration.loader.load(object.file, request)
         } catch { throw Problem(error) }

@@ -1,26 +1,32 @@
 internal import BPF
+internal import BTF
 public import JSON
 public import Problems
 
 extension Node {
     /// Puts a value into a queue, stack, bloom filter or user ring buffer.
-    /// - Parameter overwrites: a full queue or stack loses its oldest value for it (`BPF_EXIST`).
-    /// - Throws: `map_full`; `invalid_value`, `size_mismatch`.
+    /// - Parameters:
+    ///   - overwrites: a full queue or stack loses its oldest value for it (`BPF_EXIST`).
+    ///   - type: of a user ring buffer's record, a struct or typedef of the program's.
+    /// - Throws: `map_full`; `invalid_value`, `size_mismatch`; `invalid_parameter` for a type that
+    ///   the program does not have.
     public func push(
-        _ view: MapView, _ value: JSONValue, overwrites: Bool, _ style: EntryStyle, isDryRun: Bool
+        _ view: MapView, _ value: JSONValue, overwrites: Bool, type: String?, _ style: EntryStyle,
+        isDryRun: Bool
     ) throws(Problem) {
         let loaded = view.loaded
         try loaded.require(.push)
-        let type = loaded.map.info.type
-        if overwrites && type != .queue && type != .stack {
+        let kind = loaded.map.info.type
+        if overwrites && kind != .queue && kind != .stack {
             throw Problem(
                 .unsupportedMapOperation,
-                "Map \(loaded.name) is of type \(type.name), where nothing is overwritten.")
+                "Map \(loaded.name) is of type \(kind.name), where nothing is overwritten.")
         }
+        let plan = try type.map { name throws(Problem) in try recordPlan(loaded, name) }
         let bytes = try bytes(loaded, style)
         let place = JSONPointer.root.appending("value")
-        if type == .userRingbuf {
-            let record = try bytes.record(value, at: place)
+        if kind == .userRingbuf {
+            let record = try bytes.record(value, plan, at: place)
             if isDryRun { return }
             do throws(BPFError) { try loaded.map.pushToUserRing(record.span) } catch {
                 throw loaded.refused(error, while: "push a record")
@@ -34,6 +40,26 @@ extension Node {
             try loaded.map.update(none.span, value.span, overwrites ? .update : .any)
         } catch {
             throw loaded.refused(error, while: "push a value")
+        }
+    }
+
+    private func recordPlan(_ map: LoadedMap, _ name: String) throws(Problem) -> ValuePlan {
+        guard map.map.info.type == .userRingbuf else {
+            throw Problem(
+                .invalidParameter,
+                "type=\(name) is for user ring buffers: values of \(map.name) have their own type.")
+        }
+        let bare = name.hasPrefix("struct ") ? String(name.dropFirst(7)) : name
+        let types = state.withLock { $0.programs[map.program]?.loaded?.types }
+        guard let types,
+            let id = types.find(bare, .structure) ?? types.find(bare, .typedef)
+                ?? types.find(bare, .union)
+        else {
+            throw Problem(
+                .invalidParameter, "type=\(name): program \(map.program) has no such type.")
+        }
+        do { return try ValuePlan(types, type: id) } catch {
+            throw Problem(.invalidParameter, "type=\(name): \(error.reason).")
         }
     }
 

@@ -30,6 +30,8 @@ extension Node {
                     continue
                 }
                 if bringBack(row) { changed.insert(row.name) }
+                let now = state.withLock { $0.programs[row.name]?.row.loadID }
+                if now != row.loadID { restoreDeclaredEntries(ofProgram: row.name) }
                 fault(.afterBringBack)
             }
             bringBack(registered.probes, own, &changed)
@@ -45,6 +47,8 @@ extension Node {
         for record in state.withLock({ Array($0.programs.values) }) { openStreams(of: record) }
         state.withLock { $0.isReady = true }
         startLookout()
+        sweepSnapshots()
+        startSnapshots()
     }
 
     private func undoIntents(_ intents: [IntentRow], _ own: OwnFunctions) throws(RegistryError) {
@@ -103,6 +107,7 @@ extension Node {
         var record = ProgramRecord(row: row, loaded: adopted(row))
         if let loaded = record.loaded {
             record.row.kernelIDs = PinnedIDs(loaded).text
+            setVariables(of: loaded, onlyPending: true)
         } else {
             record = reloaded(row)
         }
@@ -144,9 +149,11 @@ extension Node {
         record.row.kernelIDs = ""
         do {
             try intend([loadID], .load, subject: row.name)
+            let options = try ProgramOptions(canonicalText: row.options)
             let loaded = try loadIntoKernel(
-                try object(row.digest), try ProgramOptions(canonicalText: row.options),
-                name: row.name, loadID: loadID)
+                try object(row.digest), options, name: row.name, loadID: loadID)
+            setVariables(of: loaded, onlyPending: false)
+            restoreSnapshots(of: loaded, options)
             record.loaded = loaded
             record.row.state = .active
             record.row.problem = nil

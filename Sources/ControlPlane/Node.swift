@@ -17,8 +17,13 @@ public struct NodeConfiguration: Sendable {
     public var bpffsDirectory: String
     public var loader: Loader
     public var journalLimits: JournalLimits
+    public var pace = Pace()
+    /// How often the contents of persistent maps are written to the disk; 0: at the stop alone.
+    public var snapshotIntervalSeconds = 60
     /// The audit log keeps at least so many.
     public var auditRows: Int
+    public var quotas = Quotas()
+    public var policy = ObjectPolicy()
 
     public init(
         stateDirectory: String, journalDirectory: String, bpffsDirectory: String, loader: Loader,
@@ -54,13 +59,20 @@ public final class Node: Sendable {
     let state = Mutex(State())
     let locks = NameLocks()
     let entryLocks = EntryLocks()
+    let reserve: Reserve
+    let isDetachOrdered = Atomic<Bool>(false)
     let lookout = Mutex<Lookout?>(nil)
+    let snapshotTimer = Mutex<Timer?>(nil)
+    /// The checksum of each persistent map's last snapshot.
+    let snapshotSums = Mutex<[String: [UInt8]]>([:])
     let lookoutMemory = Mutex(LookoutMemory())
     let turns = Turns()
     /// Of run statistics, running now.
     let measurements = Mutex(0)
+    let loadRate: LoadRate
     let objectHolds = ObjectHolds()
     let followers: MapFollowers
+    let traceTurn = Mutex(())
     /// The journal and the readers of events.
     public let events: EventStreams
     public let tokens: Tokens
@@ -72,15 +84,20 @@ public final class Node: Sendable {
     public init(_ configuration: NodeConfiguration, log: Logger) throws {
         self.configuration = configuration
         self.log = log
+        loadRate = LoadRate(perMinute: configuration.quotas.loadsPerMinute)
         bootID = try Clock.bootID()
         try FileSystem.makeDirectories(configuration.stateDirectory + "/objects", mode: 0o700)
         try FileSystem.makeDirectories(configuration.journalDirectory, mode: 0o700)
+        reserve = Reserve(in: configuration.stateDirectory)
         registry = try RegistryStore(
             path: configuration.stateDirectory + "/registry.sqlite",
             auditLimit: configuration.auditRows, audited: { Self.log($0, log) })
         followers = try MapFollowers()
         events = try EventStreams(
-            directory: configuration.journalDirectory, limits: configuration.journalLimits)
+            directory: configuration.journalDirectory, limits: configuration.journalLimits,
+            pace: configuration.pace, resolver: HostNames())
+        // One that was killed has left it.
+        events.removeTraceInstance(events.traceInstance)
         let tokens = try Tokens(registry)
         self.tokens = tokens
         attempts = try AttemptLog { [registry] batch in
@@ -109,6 +126,9 @@ public final class Node: Sendable {
     /// The number of the last change.
     public var revision: Int64 { max(state.withLock { $0.revision }, tokens.revision) }
 
+    /// Which objects may be loaded.
+    public var policy: ObjectPolicy { configuration.policy }
+
     /// False until the first reconciliation is over.
     public var isReady: Bool { state.withLock { $0.isReady } }
 
@@ -119,22 +139,52 @@ public final class Node: Sendable {
             return lookout
         }
         watching?.stop()
+        let timer = snapshotTimer.withLock { timer in
+            defer { timer = nil }
+            return timer
+        }
+        timer?.stop()
+        takeSnapshots(deadline: Clock.monotonicNanoseconds() + 1_500_000_000)
         events.stop()
+        events.removeTraceInstance(events.traceInstance)
         followers.stop()
         attempts.stop()
         turns.stop()
     }
 
+    /// - Parameter isRemoval: makes room in the end: it may use the reserve where the disk is full.
     func commit(
-        _ origin: ChangeOrigin, subject: String, _ body: (Transaction) throws -> Void
+        _ origin: ChangeOrigin, subject: String, isRemoval: Bool = false,
+        _ body: (Transaction) throws -> Void
     ) throws(Problem) -> Int64 {
+        // Room that came back goes to the reserve first.
+        if !reserve.take(), !isRemoval {
+            throw Problem(
+                .noSpace,
+                "The disk of \(configuration.stateDirectory) is full: nothing but detaching and "
+                    + "deleting is possible until there is room.")
+        }
         do {
-            let revision = try registry.change(origin, subject: subject, body)
+            let revision = try changed(origin, subject: subject, isRemoval: isRemoval, body)
             state.withLock { $0.revision = max($0.revision, revision) }
             lookout.withLock { $0 }?.wake()
             return revision
         } catch {
             throw Problem(error, while: "record the change")
+        }
+    }
+
+    private func changed(
+        _ origin: ChangeOrigin, subject: String, isRemoval: Bool,
+        _ body: (Transaction) throws -> Void
+    ) throws(RegistryError) -> Int64 {
+        do {
+            return try registry.change(origin, subject: subject, body)
+        } catch {
+            guard error.kind == .full, isRemoval else { throw error }
+            log.warning("the disk is full: a removal uses the reserve")
+            reserve.giveUp()
+            return try registry.change(origin, subject: subject, body)
         }
     }
 

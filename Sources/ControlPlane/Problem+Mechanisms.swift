@@ -43,6 +43,8 @@ extension Problem {
             case .enoent: (.notFound, "there is no such entry")
             case .eperm, .eacces:
                 (.unsupportedMapOperation, "the map is frozen or not open for that (BPF_F_RDONLY)")
+            case .ebadf:
+                (.invalidValue, "what the key or value names is not of the kind that it wants")
             default: (.unsupportedMapOperation, "\(error.call) gave \(error.errno)")
             }
         self.init(
@@ -59,6 +61,9 @@ extension Problem {
             case .request: .invalidMember
             case .verifier: .verifierRefused
             case .permission: .kernelForbids
+            case .quota: .quotaExceeded
+            case .crash where [.emfile, .enfile, .enomem, .eagain].contains(failure.errno):
+                .resourceExhausted
             case .crash: .loaderCrashed
             case .deadline: .loaderDeadline
             }
@@ -105,12 +110,15 @@ extension Problem {
             switch error.kind {
             case .full: .noSpace
             case .busy: .notReady
-            case .io, .readOnly, .corrupt, .newer, .older, .other: .internalError
+            case .io, .readOnly, .corrupt: .storageRefused
+            case .newer, .older, .other: .internalError
             }
         let detail =
             switch error.kind {
             case .full: "The state directory's disk is full: could not \(action)."
             case .readOnly: "The state directory is read-only: could not \(action)."
+            case .io: "The state directory's disk gives errors: could not \(action)."
+            case .corrupt: "The registry's file is damaged: could not \(action)."
             default: "Could not \(action): the registry refused."
             }
         self.init(type, detail, cause: error)
@@ -125,7 +133,8 @@ extension Problem {
     init(_ error: Errno, while action: String) {
         let type: ProblemType =
             switch error {
-            case .enospc: .noSpace
+            case .enospc, .edquot: .noSpace
+            case .eio, .erofs: .storageRefused
             case .emfile, .enfile, .enomem: .resourceExhausted
             default: .internalError
             }

@@ -10,6 +10,8 @@ public struct ProgramOptions: Sendable, Hashable {
         public var maxEntries: UInt32?
         /// A map to use instead of a new one.
         public var reuse: Reuse?
+        /// Its contents are kept over a reboot.
+        public var isPersistent = false
 
         public init(maxEntries: UInt32? = nil, reuse: Reuse? = nil) {
             self.maxEntries = maxEntries
@@ -49,8 +51,8 @@ public struct ProgramOptions: Sendable, Hashable {
     public var globals = JSONObject()
     public var maps: [String: MapOptions] = [:]
     public var attach = Attach.none
-    /// map -> type of its records.
-    public var events: [String: String] = [:]
+    /// ring -> what its records are.
+    public var events: [String: EventOptions] = [:]
     public var labels: [String: String] = [:]
     public var verifierLog = LoadRequest.VerifierLog.brief
 
@@ -67,13 +69,14 @@ public struct ProgramOptions: Sendable, Hashable {
             var options = JSONObject()
             options["max_entries"] = map.maxEntries.map { JSONValue($0) }
             options["reuse"] = map.reuse.map { .string($0.text) }
+            if map.isPersistent { options["persist"] = true }
             mapsDocument[name] = .object(options)
         }
         document["maps"] = .object(mapsDocument)
         document["attach"] = .string(attach.rawValue)
         var eventsDocument = JSONObject()
-        for (name, type) in events.sorted(by: { $0.key < $1.key }) {
-            eventsDocument[name] = ["type": .string(type)]
+        for (name, options) in events.sorted(by: { $0.key < $1.key }) {
+            eventsDocument[name] = .object(options.document)
         }
         document["events"] = .object(eventsDocument)
         return String(decoding: JSONValue.object(document).serialized(), as: UTF8.self)
@@ -129,10 +132,11 @@ public struct ProgramOptions: Sendable, Hashable {
             maps[member.name] = MapOptions(
                 maxEntries: member.value["max_entries"]?.uint64.flatMap { UInt32(exactly: $0) },
                 reuse: member.value["reuse"]?.string.flatMap(Reuse.init))
+            maps[member.name]?.isPersistent = member.value["persist"]?.bool ?? false
         }
         attach = document["attach"]?.string.flatMap(Attach.init(rawValue:)) ?? .none
         for member in document["events"]?.object?.members ?? [] {
-            events[member.name] = member.value["type"]?.string
+            events[member.name] = EventOptions(document: member.value)
         }
     }
 

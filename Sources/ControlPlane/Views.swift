@@ -79,6 +79,8 @@ public struct MapView: Sendable {
     public var program: String { loaded.program }
     public var name: String { loaded.name }
     public var info: MapInfo { loaded.map.info }
+    /// `BPF_F_…` of its creation.
+    public var flags: UInt32 { loaded.flags }
     /// As C writes it; nil without BTF.
     public var keyType: String? { loaded.hasKeyType ? loaded.keyPlan.typeName : nil }
     public var valueType: String? { loaded.hasValueType ? loaded.valuePlan.typeName : nil }
@@ -86,9 +88,10 @@ public struct MapView: Sendable {
     public var isFrozen: Bool? { loaded.map.isFrozen }
     /// What can be done with its entries, by its type and its flags.
     public var uses: [MapUse] {
-        MapUse.allCases.filter { use in
+        let isFrozen = isFrozen == true
+        return MapUse.allCases.filter { use in
             do { try loaded.require(use) } catch { return false }
-            return true
+            return !(isFrozen && use.isChange)
         }
     }
     /// Bytes of kernel memory, as the kernel accounts them.

@@ -11,7 +11,7 @@ public enum Secret {
                 bytes.append(UInt8(truncatingIfNeeded: number >> UInt64(shift)))
             }
         }
-        return prefix + Base64.text(bytes, alphabet: .url)
+        return prefix + Base64Text.text(bytes, alphabet: .url)
     }
 
     /// Whether two digests are equal, in a time that does not depend on where they differ.
@@ -24,7 +24,7 @@ public enum Secret {
 }
 
 /// RFC 4648.
-public enum Base64 {
+public enum Base64Text {
     public enum Alphabet: Sendable { case standard, url }
 
     /// Without padding for `url`.

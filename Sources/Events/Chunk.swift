@@ -24,8 +24,12 @@ final class Chunk: @unchecked Sendable {
     struct Line {
         /// Where the line ends in the text.
         var textEnd: UInt32
-        /// Where its entry ends in the segment.
-        var entryEnd: UInt32
+        /// Where its entry ends in the segment, a multiple of eight; the lowest bit: it has no text
+        /// and is none of the reader's records.
+        var entryEndAndFlag: UInt32
+
+        var entryEnd: Int { Int(entryEndAndFlag & ~1) }
+        var isUncounted: Bool { entryEndAndFlag & 1 != 0 }
     }
 
     static let mostLines = 512
@@ -79,7 +83,7 @@ final class Chunk: @unchecked Sendable {
     var memoryBytes: Int { capacity + Self.mostLines * MemoryLayout<Line>.stride }
 
     /// Adds a line, empty for an entry that is not shown. False where it does not fit.
-    func append(_ line: Span<UInt8>, entryEnd: Int) -> Bool {
+    func append(_ line: Span<UInt8>, entryEnd: Int, isCounted: Bool = true) -> Bool {
         guard count < Self.mostLines else { return false }
         if textCount + line.count > capacity {
             guard textCount == 0 else { return false }
@@ -95,7 +99,8 @@ final class Chunk: @unchecked Sendable {
         }
         textCount += line.count
         unsafe lines[count] = Line(
-            textEnd: UInt32(textCount), entryEnd: UInt32(truncatingIfNeeded: entryEnd))
+            textEnd: UInt32(textCount),
+            entryEndAndFlag: UInt32(truncatingIfNeeded: entryEnd) | (isCounted ? 0 : 1))
         count += 1
         return true
     }

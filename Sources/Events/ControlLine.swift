@@ -5,6 +5,8 @@ internal import Linux
 struct ControlLine {
     let format: StreamFormat
     let cursor: Cursor
+    /// Of CSV, behind those that all rows have.
+    var columns = 0
 
     func hello(oldest: Cursor, heartbeatSeconds: Int) -> [UInt8] {
         line("hello") { json in
@@ -24,13 +26,14 @@ struct ControlLine {
     }
 
     func gap(_ lost: UInt64, _ place: GapPlace, of key: StreamKey) -> [UInt8] {
-        line("gap") { json in
+        if format == .csv { return gapRow(lost, place, key) }
+        return line("gap") { json in
             json.raw(",\"lost\":")
             json.integer(lost)
             json.raw(",\"where\":")
             json.string(place.rawValue)
             json.raw(",\"program\":")
-            json.string(key.program)
+            json.program(key.program)
             json.raw(",\"map\":")
             json.string(key.map)
         }
@@ -43,11 +46,22 @@ struct ControlLine {
         }
     }
 
+    private func gapRow(_ lost: UInt64, _ place: GapPlace, _ key: StreamKey) -> [UInt8] {
+        let cells: [[UInt8]] = [
+            Array("gap".utf8), cursor.text, [], [], CSVText.cell(key.program),
+            CSVText.cell(key.map), [], Array(String(lost).utf8), Array(place.rawValue.utf8),
+        ]
+        return Array(cells.joined(separator: ",".utf8))
+            + [UInt8](repeating: UInt8(ascii: ","), count: columns) + [13, 10]
+    }
+
     private func line(_ kind: String, _ members: (inout JSONWriter) -> Void) -> [UInt8] {
         let cursor = cursor.text
         var json = JSONWriter(capacity: 512)
         switch format {
         case .ndjson: break
+        // Tables have rows for events and gaps only.
+        case .csv: return []
         case .jsonSequence: json.raw("\u{1e}")
         case .sse:
             json.raw("id: ")

@@ -1,10 +1,17 @@
 internal import Linux
 internal import Synchronization
 
+/// What all streams of a journal share.
+struct JournalContext: Sendable {
+    let id: UInt64
+    let budget = TextBudget()
+    let resolver: (any ValueResolver)?
+}
+
 /// A stream as all threads see it: its segments, how far it is committed, and who waits for more.
 ///
-/// Written by the pump's thread alone (but for `waiting`, `readers` and `types`); the lock is held
-/// for a few assignments only, never while records or text are copied.
+/// Written by the pump's thread alone (but for `waiting`, `readers` and the schemas); the lock is
+/// held for a few assignments only, never while records or text are copied.
 final class EventStream: Sendable {
     struct State {
         /// Oldest first; the last one is appended to.
@@ -18,8 +25,14 @@ final class EventStream: Sendable {
         var lastNanoseconds: UInt64 = 0
         var isOpen = false
         var countsLosses = false
-        /// By fingerprint: those that were declared since the daemon started.
-        var types: [UInt64: RecordType] = [:]
+        /// By fingerprint: those that were declared since the daemon started, or are kept beside
+        /// the segments.
+        var schemas: [UInt64: RecordSchema] = [:]
+        /// Of the records to come.
+        var schema: RecordSchema?
+        var retention = Retention()
+        /// Reads what in-kernel rate limits left out; nil where the program has none.
+        var rateLimited: (any LostCounter)?
         /// Readers that gave all there is, by id.
         var waiting: [UInt64: Subscription] = [:]
         /// Ids of all readers.
@@ -39,14 +52,14 @@ final class EventStream: Sendable {
     let state: Mutex<State>
 
     init(
-        _ key: StreamKey, number: UInt64, directory: String, journal: UInt64,
-        _ budget: TextBudget, _ state: State
+        _ key: StreamKey, number: UInt64, directory: String, journal: JournalContext,
+        _ state: State
     ) {
         self.key = key
         self.number = number
         self.directory = directory
-        head = LineHead(journal: journal, stream: number, key: key)
-        renderings = Renderings(head, budget)
+        head = LineHead(journal: journal.id, stream: number, key: key)
+        renderings = Renderings(head, journal)
         self.state = Mutex(state)
     }
 
@@ -148,7 +161,17 @@ extension EventStream {
     /// Bytes of the cursor that stands in the stream's shared lines.
     func ownCursorByteCount(_ sequence: UInt64) -> Int { head.cursorByteCount(sequence) }
 
-    func type(of segment: Segment) -> RecordType? {
-        state.withLock { $0.types[segment.header.type] }
+    func schema(of segment: Segment) -> RecordSchema? {
+        state.withLock { $0.schemas[segment.header.type] }
     }
+
+    /// Fingerprints of what is retained and of what is to come.
+    var neededSchemas: Set<UInt64> {
+        state.withLock { state in
+            Set(state.segments.map(\.header.type) + [state.schema?.fingerprint ?? 0])
+        }
+    }
+
+    /// What its records are or were, as far as it is known.
+    var knownSchemas: [RecordSchema] { state.withLock { Array($0.schemas.values) } }
 }

@@ -16,15 +16,21 @@ public final class EventStreams: Sendable {
     let journal: Journal
     private let pump: Pump
     private let readers: Mutex<Readers>
+    let shares = Mutex(StreamShares())
+    /// The open rings, by the kernel's id: for who takes one over.
+    private let sources = Mutex<[UInt64: any RecordSource]>([:])
     private let keeper = Mutex<Keeper?>(nil)
 
     /// Opens what an earlier daemon left in `directory`, which is made where it is not there. One
     /// daemon at a time may use it.
-    public init(directory: String, limits: JournalLimits) throws(JournalError) {
-        journal = try Journal(directory, limits)
+    public init(
+        directory: String, limits: JournalLimits, pace: Pace = Pace(),
+        resolver: (any ValueResolver)? = nil
+    ) throws(JournalError) {
+        journal = try Journal(directory, limits, resolver)
         readers = Mutex(Readers())
         do {
-            pump = try Pump(journal)
+            pump = try Pump(journal, pace)
             let keeper = try Keeper { [weak self] now in self?.beat(now) }
             self.keeper.withLock { $0 = keeper }
         } catch {
@@ -35,13 +41,21 @@ public final class EventStreams: Sendable {
     /// Starts or goes on with a stream: the pump takes its records from now on, from where the
     /// journal ended for this very ring (records taken but not released are not taken twice).
     ///
-    /// A stream that is open already changes to the new ring, after what is in the old one.
+    /// A stream that is open already changes to the new ring, after what is in the old one. A ring
+    /// that is taken for another stream stays that stream's: both names stand for it.
     /// Blocks for milliseconds.
     /// - Throws: where the stream's directory cannot be made, or epoll refuses the ring.
-    public func open(
-        _ key: StreamKey, ring: RingBuffer, type: RecordType?, lostCounter: (any LostCounter)?
-    ) throws(JournalError) {
-        try open(key, source: RingSource(ring), type: type, lostCounter: lostCounter)
+    public func open(_ key: StreamKey, ring: RingBuffer, _ options: StreamOptions)
+        throws(JournalError)
+    {
+        try open(key, source: RingSource(ring, isQuiet: options.isQuiet), options)
+    }
+
+    /// The same for the rings of a perf event array, one a CPU.
+    public func open(_ key: StreamKey, perf: PerfRings, _ options: StreamOptions)
+        throws(JournalError)
+    {
+        try open(key, source: PerfSource(perf), options)
     }
 
     /// The same for any source of records.
@@ -49,31 +63,79 @@ public final class EventStreams: Sendable {
         _ key: StreamKey, source: any RecordSource, type: RecordType?,
         lostCounter: (any LostCounter)?
     ) throws(JournalError) {
-        let stream = try journal.stream(key)
-        if let type {
-            let isNew = stream.state.withLock {
-                $0.types.updateValue(type, forKey: type.fingerprint) == nil
-            }
-            if isNew { stream.renderings.dropAll() }
+        let options = StreamOptions(
+            schema: type.map { RecordSchema($0) }, lostCounter: lostCounter)
+        try open(key, source: source, options)
+    }
+
+    package func open(
+        _ key: StreamKey, source: any RecordSource, _ options: StreamOptions
+    ) throws(JournalError) {
+        let map = source.identity.mapID
+        if let left = leaveOther(map, key) {
+            // Who still writes into the ring that this program has left goes on under its own name.
+            try take(left.owner, left.source, left.options, left.counter)
         }
+        let share = shares.withLock { $0.join(map, key, options) }
+        guard share.owner == key else {
+            setCounts(share)
+            guard let stream = journal.streams.first(where: { $0.key == share.owner }) else {
+                return
+            }
+            for subscription in all where subscription.query.selects(key) {
+                subscription.join(stream)
+            }
+            return
+        }
+        sources.withLock { $0[map] = source }
+        try take(key, source, options, share.counter)
+    }
+
+    private func setCounts(_ share: StreamShares.Share) {
+        let stream = journal.streams.first { $0.key == share.owner }
+        stream?.state.withLock { $0.countsLosses = share.counter.isComplete }
+    }
+
+    private func take(
+        _ key: StreamKey, _ source: any RecordSource, _ options: StreamOptions,
+        _ counter: SharedCounter
+    ) throws(JournalError) {
+        let stream = try journal.stream(key)
+        let isNew = stream.state.withLock { state in
+            state.retention = options.retention
+            state.rateLimited = options.rateLimited
+            state.schema = options.schema
+            guard let schema = options.schema else { return false }
+            return state.schemas.updateValue(schema, forKey: schema.fingerprint) == nil
+        }
+        if isNew { stream.renderings.dropAll() }
+        if let schema = options.schema { SchemaFile.keep(schema, stream.directory) }
+        SchemaFile.prune(stream.directory, keeping: stream.neededSchemas)
         do {
-            try pump.perform(.open(stream, source, type, lostCounter))
+            let counts = counter.isComplete ? counter : nil
+            try pump.perform(.open(stream, source, options.schema, counts))
         } catch {
             throw JournalError(
                 reason: "the ring \(key.map) of \(key.program) cannot be followed", errno: error)
         }
-        for subscription in all where subscription.query.selects(key) { subscription.join(stream) }
+        for subscription in all where selects(subscription.query, key) {
+            subscription.join(stream)
+        }
     }
 
     /// Takes what is in the ring, then stops. Readers that follow only this program get `end` when
     /// none of its streams is open any more. What is retained stays readable. Blocks for
-    /// milliseconds; a stream that is not open is left alone.
+    /// milliseconds; a stream that is not open is left alone, and one that other programs write
+    /// into stays open.
     public func close(_ key: StreamKey, reason: EndReason) {
-        guard let stream = journal.streams.first(where: { $0.key == key }) else { return }
-        do {
-            try pump.perform(.close(stream))
-        } catch {
-            preconditionFailure("close answered \(error)")
+        let share = shares.withLock { $0.share(of: key) }
+        if let share, share.users.count > 1 {
+            if let left = shares.withLock({ $0.leave(key) }) { setCounts(left.share) }
+        } else {
+            // The counter of losses is read for the last time before it is forgotten.
+            drain(share?.owner ?? key)
+            let left = shares.withLock { $0.leave(key) }
+            if let left { sources.withLock { $0[left.map] = nil } }
         }
         for subscription in all {
             let query = subscription.query
@@ -81,10 +143,41 @@ public final class EventStreams: Sendable {
         }
     }
 
+    /// Takes what is in a stream's ring and lets go of it.
+    private func drain(_ key: StreamKey) {
+        guard let stream = journal.streams.first(where: { $0.key == key }) else { return }
+        do { try pump.perform(.close(stream)) } catch {
+            preconditionFailure("close answered \(error)")
+        }
+    }
+
+    /// Closes all streams of a program, those that it shares with others among them.
+    public func close(program: String, reason: EndReason) {
+        let shared = shares.withLock { $0.byMap.values.flatMap(\.users) }
+        let keys = Set(shared + journal.streams.map(\.key)).filter { $0.program == program }
+        for key in keys.sorted() { close(key, reason: reason) }
+    }
+
+    /// Removes what is retained of a closed stream, at once: readers find a gap.
+    public func purge(_ key: StreamKey) {
+        guard let stream = journal.streams.first(where: { $0.key == key }),
+            !stream.state.withLock({ $0.isOpen })
+        else { return }
+        do { try pump.perform(.evict(stream)) } catch {
+            preconditionFailure("evict answered \(error)")
+        }
+        journal.remove(stream)
+    }
+
+    func selects(_ query: StreamQuery, _ key: StreamKey) -> Bool {
+        shares.withLock { $0.selects(query, key) }
+    }
+
     /// A reader of all streams that the query selects, also of those that come later.
     public func subscribe(_ query: StreamQuery) throws(SubscribeError) -> Subscription {
         let start = try start(of: query)
-        let streams = journal.streams.filter { query.selects($0.key) }
+        let streams = journal.streams.filter { selects(query, $0.key) }
+        let query = try prepared(query, streams)
         let places = streams.map { Place($0, start($0.number), query) }
         let (subscription, isStopped) = readers.withLock { readers in
             let subscription = Subscription(readers.nextID, query, self, places)
@@ -94,13 +187,20 @@ public final class EventStreams: Sendable {
         }
         for stream in streams { subscription.enter(stream) }
         // One that was opened while the places were made.
-        for stream in journal.streams.filter({ query.selects($0.key) })
+        for stream in journal.streams.filter({ selects(query, $0.key) })
         where !streams.contains(where: { $0 === stream }) {
             subscription.join(stream)
         }
         if isStopped { subscription.shutDown() }
         keeper.withLock { $0?.look() }
         return subscription
+    }
+
+    /// Returns once the pump and the keeper have both gone around: for a watchdog. Blocks for ever
+    /// where one of them does.
+    public func waitForThreads() {
+        do { try pump.perform(.nothing) } catch { preconditionFailure("nothing was \(error)") }
+        keeper.withLock { $0 }?.waitForRound()
     }
 
     /// Every reader gets `end` with reason `shutdown`; the pump stops; positions are written.
@@ -118,7 +218,10 @@ public final class EventStreams: Sendable {
         keeper?.stop()
     }
 
-    private var all: [Subscription] { readers.withLock { Array($0.subscriptions.values) } }
+    /// How many readers there are.
+    public var readerCount: Int { readers.withLock { $0.subscriptions.count } }
+
+    var all: [Subscription] { readers.withLock { Array($0.subscriptions.values) } }
 
     func remove(_ subscription: Subscription) {
         readers.withLock { _ = $0.subscriptions.removeValue(forKey: subscription.id) }
@@ -127,93 +230,33 @@ public final class EventStreams: Sendable {
     /// Whether a stream that the query selects takes records.
     func isOpen(_ query: StreamQuery) -> Bool {
         journal.streams.contains { stream in
-            query.selects(stream.key) && stream.state.withLock { $0.isOpen }
+            selects(query, stream.key) && stream.state.withLock { $0.isOpen }
         }
+    }
+
+    /// Where `key` was taken for another ring that others still write into: who they are now, and
+    /// what they are taken with. The old stream is drained.
+    private func leaveOther(_ map: UInt64, _ key: StreamKey)
+        -> (
+            owner: StreamKey, source: any RecordSource, options: StreamOptions,
+            counter: SharedCounter
+        )?
+    {
+        guard let present = shares.withLock({ $0.byMap.first { $0.value.users.contains(key) } }),
+            present.key != map
+        else { return nil }
+        if present.value.owner == key { drain(key) }
+        guard let left = shares.withLock({ $0.leave(key) }) else { return nil }
+        let source = sources.withLock { $0[left.map] }
+        guard left.share.owner == key, let heir = left.share.users.min(), let source else {
+            if left.share.users.isEmpty { sources.withLock { $0[left.map] = nil } }
+            return nil
+        }
+        shares.withLock { $0.rename(left.map, heir) }
+        return (heir, source, left.share.options, left.share.counter)
     }
 
     private func beat(_ now: UInt64) -> UInt64? {
         all.map { $0.beat(now: now) }.min().flatMap { $0 == .max ? nil : $0 }
-    }
-}
-
-// MARK: - Cursors
-
-extension EventStreams {
-    /// Where the query begins in a stream of this number.
-    private func start(of query: StreamQuery) throws(SubscribeError)
-        -> (_ stream: UInt64) -> Place.Start
-    {
-        switch query.since {
-        case .oldest: return { _ in .oldest }
-        case .now: return { _ in .now }
-        case .cursor(let text):
-            let cursor = try cursor(text)
-            let places = Dictionary(
-                uniqueKeysWithValues: cursor.places.map { ($0.stream, $0.sequence) })
-            // A stream that the cursor does not name came later: nothing of it was given.
-            return { .after(places[$0] ?? 0) }
-        }
-    }
-
-    private func cursor(_ text: String) throws(SubscribeError) -> Cursor {
-        guard let cursor = Cursor(parsing: text) else {
-            throw .invalidCursor("is not a cursor of this service")
-        }
-        guard cursor.journal == journal.id else {
-            throw .invalidCursor("belongs to another journal, of another host or an earlier boot")
-        }
-        let streams = journal.streams
-        for place in cursor.places {
-            guard place.stream < journal.nextNumber else {
-                throw .invalidCursor("names stream \(place.stream), which never was")
-            }
-            guard let stream = streams.first(where: { $0.number == place.stream }) else { continue }
-            let next = stream.state.withLock { $0.end.nextSequence }
-            guard place.sequence < next else {
-                throw .invalidCursor(
-                    "is at record \(place.sequence), the stream ends before \(next)")
-            }
-        }
-        return cursor
-    }
-}
-
-// MARK: - Ledger
-
-extension EventStreams {
-    /// What became of every record, for each stream that is open or still retained, by name.
-    public func ledger() -> [StreamLedger] {
-        var readers: [UInt64: [StreamLedger.Reader]] = [:]
-        for subscription in all {
-            for (stream, _, reader) in subscription.ledgers() {
-                readers[stream, default: []].append(reader)
-            }
-        }
-        return journal.streams.sorted { $0.key < $1.key }.map { stream in
-            let entries = readers[stream.number] ?? []
-            return stream.ledger(entries.sorted { $0.id < $1.id })
-        }
-    }
-}
-
-extension EventStream {
-    fileprivate func ledger(_ readers: [StreamLedger.Reader]) -> StreamLedger {
-        state.withLock { state in
-            let end = state.end
-            let received = end.records + end.invalidRecords
-            var invalid: [String: UInt64] = [:]
-            for reason in InvalidReason.allCases where end.invalid[Int(reason.rawValue)] > 0 {
-                invalid[reason.name] = end.invalid[Int(reason.rawValue)]
-            }
-            let counts = state.countsLosses
-            return StreamLedger(
-                key: key, isOpen: state.isOpen,
-                produced: counts ? received + end.lostInKernel + end.lostInJournal : nil,
-                received: received, invalid: invalid, journaled: end.records,
-                evicted: state.oldest.records, lostInKernel: counts ? end.lostInKernel : nil,
-                lostInJournal: end.lostInJournal, oldestSequence: state.oldest.nextSequence,
-                nextSequence: end.nextSequence, retainedBytes: state.retainedBytes,
-                readers: readers)
-        }
     }
 }

@@ -12,8 +12,8 @@ internal import Synchronization
 final class Journal: Sendable {
     let directory: String
     let limits: JournalLimits
-    let id: UInt64
-    private let budget = TextBudget()
+    let context: JournalContext
+    var id: UInt64 { context.id }
     private struct Table {
         var streams: [StreamKey: EventStream] = [:]
         var nextNumber: UInt64 = 1
@@ -22,18 +22,20 @@ final class Journal: Sendable {
     /// One stream is made at a time: its number must be written before it is used.
     private let making = Mutex(())
 
-    init(_ directory: String, _ limits: JournalLimits) throws(JournalError) {
+    init(
+        _ directory: String, _ limits: JournalLimits, _ resolver: (any ValueResolver)? = nil
+    ) throws(JournalError) {
         self.directory = directory
         self.limits = limits
         do {
             try FileSystem.makeDirectories(directory)
-            id = try Self.identity(directory)
+            context = JournalContext(id: try Self.identity(directory), resolver: resolver)
             var table = Table()
             for name in try FileSystem.list(directory) {
                 guard let number = UInt64(name), String(number) == name else { continue }
                 table.nextNumber = max(table.nextNumber, number + 1)
                 let stream = Recovery.stream(
-                    directory + "/" + name, number: number, journal: id, budget)
+                    directory + "/" + name, number: number, journal: context)
                 if let stream { table.streams[stream.key] = stream }
             }
             let next = FileSystem.text(directory + "/next-stream").flatMap { UInt64($0) }
@@ -87,7 +89,7 @@ final class Journal: Sendable {
             throw JournalError(reason: "the stream's directory \(path)", errno: error)
         }
         let stream = EventStream(
-            key, number: number, directory: path, journal: id, budget, EventStream.State())
+            key, number: number, directory: path, journal: context, EventStream.State())
         table.withLock {
             $0.streams[key] = stream
             $0.nextNumber = number + 1
@@ -96,15 +98,37 @@ final class Journal: Sendable {
     }
 }
 
+extension Journal {
+    /// Forgets a stream, whose segments are evicted, and removes its directory.
+    func remove(_ stream: EventStream) {
+        table.withLock { table in
+            if table.streams[stream.key] === stream { table.streams[stream.key] = nil }
+        }
+        // What stays is found empty at the next start, under a number that is not given again.
+        try? FileSystem.removeTree(stream.directory)
+    }
+}
+
 // MARK: - Retention: by the pump's thread only
 
 extension Journal {
+    func bytesPerStream(_ stream: EventStream) -> Int {
+        let own = stream.state.withLock { $0.retention.bytes }
+        return max(own ?? limits.bytesPerStream, JournalLimits.pageBytes)
+    }
+
+    /// Segments small enough that dropping one leaves most of the stream.
+    func largestSegmentBytes(_ stream: EventStream) -> Int {
+        max(JournalLimits.pageBytes, min(limits.segmentBytes, bytesPerStream(stream) / 4))
+    }
+
     /// Evicts until `size` more bytes for `stream` are within the limits.
     /// - Parameter reusable: an evicted segment of that size that nobody holds, its file in place.
     /// - Returns: false where they never are.
     func makeRoom(_ size: Int, for stream: EventStream, _ reusable: inout Segment?) -> Bool {
-        guard size <= limits.bytesPerStream, size <= limits.bytesInAll else { return false }
-        while stream.state.withLock({ $0.retainedBytes }) + size > limits.bytesPerStream {
+        let mostBytes = bytesPerStream(stream)
+        guard size <= mostBytes, size <= limits.bytesInAll else { return false }
+        while stream.state.withLock({ $0.retainedBytes }) + size > mostBytes {
             var old = stream.takeOldest()
             if reusable == nil, old?.size == size, isKnownUniquelyReferenced(&old) {
                 reusable = old
@@ -133,9 +157,10 @@ extension Journal {
     /// Evicts segments whose last record is too old.
     /// - Returns: when to look again; `nil` where nothing is retained.
     func evictExpired(now: UInt64) -> UInt64? {
-        let age = UInt64(max(limits.ageSeconds, 0)) * 1_000_000_000
         var next: UInt64?
         for stream in streams {
+            let seconds = stream.state.withLock { $0.retention.ageSeconds } ?? limits.ageSeconds
+            let age = UInt64(max(seconds, 0)) * 1_000_000_000
             while let expiry = stream.expiry(age) {
                 guard expiry <= now else {
                     next = min(next ?? .max, expiry)

@@ -26,9 +26,17 @@ public struct JournalLimits: Sendable {
 
     public init() {}
 
-    /// Segments small enough that dropping one leaves most of the stream.
-    var largestSegmentBytes: Int { max(Self.pageBytes, min(segmentBytes, bytesPerStream / 4)) }
-
     static let firstSegmentBytes = 256 << 10
     static let pageBytes = 4096
+}
+
+/// What one stream may keep, where that is not what all may.
+public struct Retention: Sendable, Hashable {
+    public var bytes: Int?
+    public var ageSeconds: Int?
+
+    public init(bytes: Int? = nil, ageSeconds: Int? = nil) {
+        self.bytes = bytes
+        self.ageSeconds = ageSeconds
+    }
 }

@@ -3,12 +3,10 @@ internal import Synchronization
 
 /// The thread of the heartbeats: sleeps until the next is due, for ever where nobody reads.
 final class Keeper: Sendable {
-    /// Heartbeats of many readers are done together: they may be late by this.
-    private static let slackNanoseconds: UInt64 = 250_000_000
-
     private let poller: Poller
     private let wakeup: Wakeup
     private let isStopped = Atomic<Bool>(false)
+    private let rounds = Atomic<UInt64>(0)
     private let thread = Mutex<NamedThread?>(nil)
 
     /// - Parameter beat: gives the due heartbeats and says when the next one is.
@@ -23,6 +21,13 @@ final class Keeper: Sendable {
     /// A reader came: its heartbeat may be the next.
     func look() { wakeup.signal() }
 
+    /// Waits until the thread went around once more.
+    func waitForRound() {
+        let before = rounds.load(ordering: .relaxed)
+        look()
+        while rounds.load(ordering: .relaxed) == before { Clock.sleep(nanoseconds: 1_000_000) }
+    }
+
     func stop() {
         isStopped.store(true, ordering: .releasing)
         wakeup.signal()
@@ -35,11 +40,12 @@ final class Keeper: Sendable {
 
     private func run(_ beat: (UInt64) -> UInt64?) {
         while !isStopped.load(ordering: .acquiring) {
+            rounds.wrappingAdd(1, ordering: .relaxed)
             let now = Clock.monotonicNanoseconds()
             var timeout: Int32 = -1
             if let next = beat(now) {
                 let wait = next > now ? next - now : 0
-                timeout = Int32(clamping: (wait + Self.slackNanoseconds) / 1_000_000)
+                timeout = Int32(clamping: (wait + 999_999) / 1_000_000)
             }
             do {
                 if try !poller.wait(timeoutMilliseconds: timeout).isEmpty { wakeup.clear() }

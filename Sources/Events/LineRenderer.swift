@@ -1,4 +1,3 @@
-internal import BTF
 internal import JSON
 
 /// What is constant in the lines of a stream.
@@ -23,86 +22,120 @@ struct LineVariant: Sendable, Hashable {
     let int64: Int64Style
     /// Shows the invalid records instead of the others.
     let showsInvalid: Bool
-}
+    let selection: Selection
 
-/// The text around a line in each format.
-extension StreamFormat {
-    /// Before the first cursor of an event's line.
-    var eventLead: StaticString {
-        switch self {
-        case .ndjson: #"{"kind":"event","cursor":""#
-        case .jsonSequence: "\u{1e}{\"kind\":\"event\",\"cursor\":\""
-        case .sse: "id: "
-        }
+    init(_ query: StreamQuery) {
+        format = query.format
+        int64 = query.int64
+        showsInvalid = query.records == .invalid
+        selection = Selection(query)
     }
-
-    /// Between the two cursors of an event's line, where it has two.
-    var eventMiddle: StaticString? {
-        self == .sse ? "\nevent: event\ndata: {\"kind\":\"event\",\"cursor\":\"" : nil
-    }
-
-    /// Where the cursors stand in an event's line whose cursor has `own` bytes.
-    func cursorOffsets(own: Int) -> [Int] {
-        let first = eventLead.utf8CodeUnitCount
-        guard let middle = eventMiddle else { return [first] }
-        return [first, first + own + middle.utf8CodeUnitCount]
-    }
-
-    var lineEnd: StaticString { self == .sse ? "}\n\n" : "}\n" }
 }
 
 /// Makes the lines of events: `{"kind":"event","cursor":"…","seq":7,"time":"…", … ,"data": … }`.
 ///
-/// All of a line that comes before its data stays where it is and only the digits that changed are
+/// All of a line that comes before its type stays where it is and only the digits that changed are
 /// put anew: from one line to the next mostly the last digit of the number.
 struct LineRenderer: ~Copyable {
     private let head: LineHead
     private let variant: LineVariant
+    private let resolver: (any ValueResolver)?
+    private let frame: LineFrame
     private var line: JSONWriter
-    private var type: RecordType?
+    /// For cells of CSV.
+    private var scratch: JSONWriter
+    private var fingerprint: UInt64?
+    private var shapes: [LineShape] = []
+    private let unknownHead: [UInt8]
     private var time = TimeText()
     private var nanoseconds: UInt64 = 0
     private var sequence: UInt64 = 0
-    /// Bytes of the line up to its data; 0: to be made anew.
+    /// Bytes of the line up to its type; 0: to be made anew.
     private var frontCount = 0
     private var digitCount = 0
     /// Where the number stands in the front: in one or two cursors and as `seq`.
     private var digitOffsets = (0, 0, 0)
     private var timeOffset = 0
 
-    init(_ head: LineHead, _ variant: LineVariant) {
+    init(_ head: LineHead, _ variant: LineVariant, _ resolver: (any ValueResolver)?) {
         self.head = head
         self.variant = variant
+        self.resolver = resolver
+        frame = LineFrame(variant.format)
+        unknownHead = variant.format == .csv ? Array(",,".utf8) : LineShape.head(nil)
         line = JSONWriter(capacity: 1024, int64: variant.int64)
+        scratch = JSONWriter(capacity: 256, int64: variant.int64)
     }
 
     /// Lends the last line.
     func withLine<Result>(_ body: (Span<UInt8>) -> Result) -> Result { line.withBytes(body) }
 
     /// What the records to come are; `nil`: unknown, shown in hex.
-    mutating func use(_ type: RecordType?) {
-        guard type?.fingerprint != self.type?.fingerprint else { return }
-        self.type = type
-        frontCount = 0
+    mutating func use(_ schema: RecordSchema?) {
+        guard schema?.fingerprint != fingerprint else { return }
+        fingerprint = schema?.fingerprint
+        shapes = (schema?.types ?? []).map { LineShape($0, variant) }
     }
 
     mutating func render(_ entry: EntryHeader, _ record: Span<UInt8>) {
         line.truncate(to: frontCount)
         advance(to: entry.sequence, entry.nanoseconds)
-        if entry.isInvalid {
-            line.raw("\"invalid\":")
-            line.string(entry.reason?.name ?? "unknown")
-            line.raw(",\"data\":")
-            line.hex(record, prefix: "hex:")
+        let isKnown = entry.typeIndex < shapes.count
+        let head = isKnown ? shapes[entry.typeIndex].head : unknownHead
+        line.raw(head.span)
+        if variant.format == .csv {
+            renderRow(entry, record, isKnown)
+        } else if !entry.isInvalid, isKnown, record.count >= shapes[entry.typeIndex].size {
+            renderData(entry, record)
         } else {
-            line.raw("\"data\":")
-            if let size = type?.plan.size, record.count >= size {
-                type?.plan.render(record, into: &line)
-            } else {
-                line.hex(record, prefix: "hex:")
-            }
+            line.hex(record, prefix: "hex:")
+        }
+        if entry.isInvalid, variant.format != .csv {
+            line.raw(",\"invalid\":")
+            line.string(entry.reason?.name ?? "unknown")
         }
         line.raw(variant.format.lineEnd)
+    }
+
+    private mutating func renderData(_ entry: EntryHeader, _ record: Span<UInt8>) {
+        let index = entry.typeIndex
+        if let plan = shapes[index].plan {
+            plan.render(record, into: &line)
+        } else {
+            line.raw("{}")
+        }
+        if shapes[index].showsTrailing, record.count > shapes[index].size {
+            line.raw(",\"trailing\":")
+            line.hex(record.extracting(shapes[index].size..<record.count), prefix: "hex:")
+        }
+        guard let resolver, !shapes[index].resolved.isEmpty else { return }
+        line.raw(",\"resolved\":{")
+        for number in shapes[index].resolved.indices {
+            if number > 0 { line.raw(",") }
+            shapes[index].resolved[number].write(record, resolver, into: &line)
+        }
+        line.raw("}")
+    }
+
+    private mutating func renderRow(
+        _ entry: EntryHeader, _ record: Span<UInt8>, _ isKnown: Bool
+    ) {
+        let isTyped = isKnown && !entry.isInvalid && record.count >= shapes[entry.typeIndex].size
+        for (number, column) in variant.selection.columns.enumerated() {
+            line.raw(",")
+            guard isTyped else {
+                if column == "data" { line.hex(record) }
+                if column == "invalid", entry.isInvalid { line.string(entry.reason?.name ?? "") }
+                continue
+            }
+            guard let cell = shapes[entry.typeIndex].cells[number] else { continue }
+            scratch.removeAll()
+            cell.plan.render(record, into: &scratch)
+            scratch.withBytes { text in
+                CSVText.append(
+                    text.extracting(cell.before..<text.count - cell.behind), to: &line)
+            }
+        }
     }
 
     /// Brings the front of the line, which is all there is of it now, up to date.
@@ -113,12 +146,16 @@ struct LineRenderer: ~Copyable {
             let digit = UInt8(ascii: "0") + UInt8(sequence % 10)
             put(digit, digitCount - 1)
         } else {
-            let digits = Array(String(sequence).utf8)
-            if frontCount == 0 || digits.count != digitCount {
-                makeFront(digits)
+            let count = Self.digitCount(sequence)
+            if frontCount == 0 || count != digitCount {
+                makeFront(sequence, count)
                 self.nanoseconds = nanoseconds &+ 1
             } else {
-                for index in digits.indices { put(digits[index], index) }
+                var left = sequence
+                for index in (0..<count).reversed() {
+                    put(UInt8(ascii: "0") + UInt8(left % 10), index)
+                    left /= 10
+                }
             }
         }
         if nanoseconds != self.nanoseconds {
@@ -126,6 +163,15 @@ struct LineRenderer: ~Copyable {
             time.set(nanoseconds)
             for index in 0..<TimeText.byteCount { put(time.bytes[index], at: timeOffset + index) }
         }
+    }
+
+    private static func digitCount(_ number: UInt64) -> Int {
+        var (count, left) = (1, number / 10)
+        while left > 0 {
+            count += 1
+            left /= 10
+        }
+        return count
     }
 
     /// Puts one digit of the number, wherever it stands.
@@ -141,8 +187,9 @@ struct LineRenderer: ~Copyable {
         unsafe (line.end - line.count)[offset] = byte
     }
 
-    private mutating func makeFront(_ digits: [UInt8]) {
-        digitCount = digits.count
+    private mutating func makeFront(_ sequence: UInt64, _ count: Int) {
+        let digits = Array(String(sequence).utf8)
+        digitCount = count
         line.removeAll()
         let cursor = head.cursorHead
         line.raw(variant.format.eventLead)
@@ -152,17 +199,13 @@ struct LineRenderer: ~Copyable {
             line.raw(middle)
             digitOffsets.1 = putNumber(after: cursor, digits)
         }
-        digitOffsets.2 = putNumber(after: Array("\",\"seq\":".utf8), digits)
-        line.raw(",\"time\":\"")
+        digitOffsets.2 = putNumber(after: frame.beforeSequence, digits)
+        let beforeTime = frame.beforeTime
+        line.raw(beforeTime.span)
         timeOffset = line.count
         for _ in 0..<TimeText.byteCount { line.byte(UInt8(ascii: "0")) }
-        line.raw("\",\"program\":")
-        line.string(head.key.program)
-        line.raw(",\"map\":")
-        line.string(head.key.map)
-        line.raw(",\"type\":")
-        if let type { line.string(type.name) } else { line.null() }
-        line.raw(",")
+        let behindTime = frame.behindTime(head.key)
+        line.raw(behindTime.span)
         frontCount = line.count
     }
 

@@ -7,7 +7,9 @@ struct Place {
     /// Numbers below were evicted before the reader came: their gap is the journal's.
     let oldestAtStart: UInt64
     /// A finite answer ends before this number.
-    let end: UInt64?
+    var end: UInt64?
+    /// The query's `until` was reached.
+    var isDone = false
     /// Where `sequence` lies, if known: in the segment that begins with `first`.
     var hint: (first: UInt64, offset: Int)?
     /// Of the records that are this reader's, how many come before `sequence` in the stream.
@@ -33,10 +35,8 @@ struct Place {
 
     init(_ stream: EventStream, _ start: Start, _ query: StreamQuery) {
         self.stream = stream
-        let showsInvalid = query.records == .invalid
-        countsInvalid = showsInvalid
-        rendering = stream.renderings.rendering(
-            LineVariant(format: query.format, int64: query.int64, showsInvalid: showsInvalid))
+        countsInvalid = query.records == .invalid
+        rendering = stream.renderings.rendering(LineVariant(query))
         let (oldest, end, last) = stream.state.withLock { state in
             (
                 state.oldest, state.end,
@@ -44,7 +44,8 @@ struct Place {
             )
         }
         oldestAtStart = oldest.nextSequence
-        self.end = query.follow ? nil : end.nextSequence
+        // A long poll's end is where it first has something to give.
+        self.end = query.follow || query.waitNanoseconds != nil ? nil : end.nextSequence
         let reach: Totals
         switch start {
         case .now:
@@ -105,18 +106,12 @@ struct Place {
         return true
     }
 
-    /// Steps over entries whose text was taken.
+    /// Steps over entries whose text was taken, or that are not shown.
     mutating func advance(_ run: Piece.Run) {
-        let (visible, hidden) = (UInt64(run.visible), UInt64(run.count - run.visible))
         sequence &+= UInt64(run.count)
-        delivered &+= visible
-        ordinal &+= visible
-        // Without text: the valid ones for who reads the invalid; else the invalid, which do not
-        // count.
-        if countsInvalid {
-            filtered &+= hidden
-            ordinal &+= hidden
-        }
+        delivered &+= UInt64(run.visible)
+        filtered &+= UInt64(run.filtered)
+        ordinal &+= UInt64(run.visible + run.filtered)
     }
 
     /// Steps over numbers that cannot be given; `next` are the counts behind them.
@@ -128,6 +123,7 @@ struct Place {
         ordinal = reached
     }
 
+    /// - Parameter end: the stream's, as of a moment after this copy of the place was made.
     func ledger(_ id: UInt64, _ end: Totals) -> StreamLedger.Reader {
         let all = eligible(end)
         return StreamLedger.Reader(

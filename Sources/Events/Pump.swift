@@ -2,16 +2,29 @@ internal import Linux
 internal import Synchronization
 
 /// How the pump trades latency for batches.
-enum Pace {
-    /// Records taken from one ring before the others have their turn.
-    static let recordsPerRound = 4096
+public struct Pace: Sendable {
+    /// A batch is full: so many records of one ring are taken before the others have their turn.
+    /// 4096; from 1 to 1,048,576.
+    public var batchRecords = 4096
+    /// A batch's deadline: within a burst records are left to gather for this long, so that there
+    /// are fewer and larger batches; the first record after a silence is taken at once. 500 us; 0
+    /// takes each as it comes.
+    public var batchNanoseconds: UInt64 = 500_000
+
+    public init() {}
+
     /// A round that begins less than this after the last one is part of a burst.
     static let burstNanoseconds: UInt64 = 1_000_000
-    /// Within a burst records are left to gather for this long, so that there are fewer and larger
-    /// batches; the first record after a silence is taken at once.
-    static let lingerNanoseconds: UInt64 = 500_000
+    /// Between two looks into rings whose programs do not wake anybody: while records come, and
+    /// while none does.
+    static let quietNanoseconds: UInt64 = 5_000_000
+    static let quietIdleNanoseconds: UInt64 = 50_000_000
+    /// After so many looks in vain the longer one.
+    static let quietLooks = 100
     /// They are left to gather only while a round takes less than this part of the ring.
     static let lingerRingShare: UInt64 = 8
+    /// The longest wait for a record in the making.
+    static let unfinishedNanoseconds: UInt64 = 500_000
     /// Between two looks at a program's counter of lost records.
     static let counterNanoseconds: UInt64 = 100_000_000
 }
@@ -19,8 +32,11 @@ enum Pace {
 /// The thread that takes records from all rings and writes the journal: no other thread does.
 final class Pump: Sendable {
     enum Change: Sendable {
-        case open(EventStream, any RecordSource, RecordType?, (any LostCounter)?)
+        case open(EventStream, any RecordSource, RecordSchema?, (any LostCounter)?)
+        case evict(EventStream)
         case close(EventStream)
+        /// Only to hear that the pump is alive.
+        case nothing
         case stop
     }
     private struct Mail {
@@ -30,6 +46,7 @@ final class Pump: Sendable {
     }
 
     private let journal: Journal
+    private let pace: Pace
     private let poller: Poller
     private let wakeup: Wakeup
     private let mail = Mutex(Mail())
@@ -39,8 +56,9 @@ final class Pump: Sendable {
     private let answers: Poller
     private let thread = Mutex<NamedThread?>(nil)
 
-    init(_ journal: Journal) throws(Errno) {
+    init(_ journal: Journal, _ pace: Pace) throws(Errno) {
         self.journal = journal
+        self.pace = pace
         poller = try Poller()
         wakeup = try Wakeup()
         answered = try Wakeup()
@@ -79,7 +97,7 @@ final class Pump: Sendable {
     }
 
     private func run() {
-        var rounds = PumpRounds(journal, poller)
+        var rounds = PumpRounds(journal, poller, pace)
         while true {
             let ready: [UInt64]
             do {
@@ -105,9 +123,12 @@ final class Pump: Sendable {
         for change in changes {
             var failure: Errno?
             switch change {
-            case .open(let stream, let source, let type, let counter):
-                do { try rounds.open(stream, source, type, counter) } catch { failure = error }
+            case .open(let stream, let source, let schema, let counter):
+                do { try rounds.open(stream, source, schema, counter) } catch { failure = error }
             case .close(let stream): rounds.close(stream)
+            case .evict(let stream):
+                while stream.state.withLock({ !$0.segments.isEmpty }) { stream.evictOldest() }
+            case .nothing: break
             case .stop:
                 rounds.stop()
                 goesOn = false
@@ -126,19 +147,32 @@ final class Pump: Sendable {
 private struct PumpRounds {
     private let journal: Journal
     private let poller: Poller
+    private let pace: Pace
+    /// Sources that are to be asked again without being readable.
+    private var unfinished: Set<UInt64> = []
+    /// Looks in vain into the quiet rings; nil where there is none.
+    private var quietLooks: Int?
     private var writers: [UInt64: StreamWriter] = [:]
     private var lastRoundNanoseconds: UInt64 = 0
     private var lastLookNanoseconds: UInt64 = 0
     private var emptyRounds: UInt64 = 0
     private var nextExpiry: UInt64? = 0
 
-    init(_ journal: Journal, _ poller: Poller) {
+    init(_ journal: Journal, _ poller: Poller, _ pace: Pace) {
         self.journal = journal
         self.poller = poller
+        self.pace = pace
     }
 
-    /// Until a stale counter is read, or a segment is too old; else for ever.
+    /// Until a quiet ring is looked into, a stale counter is read, or a segment is too old; else
+    /// for ever.
     func timeoutMilliseconds() -> Int32 {
+        if !unfinished.isEmpty { return 0 }
+        if let quietLooks {
+            let isIdle = quietLooks > Pace.quietLooks
+            let wait = isIdle ? Pace.quietIdleNanoseconds : Pace.quietNanoseconds
+            return Int32(wait / 1_000_000)
+        }
         if writers.values.contains(where: { $0.isCounterStale }) {
             return Int32(Pace.counterNanoseconds / 1_000_000)
         }
@@ -149,15 +183,17 @@ private struct PumpRounds {
     }
 
     mutating func open(
-        _ stream: EventStream, _ source: any RecordSource, _ type: RecordType?,
+        _ stream: EventStream, _ source: any RecordSource, _ schema: RecordSchema?,
         _ lostCounter: (any LostCounter)?
     ) throws(Errno) {
         close(stream)
         try poller.add(source.pollDescriptor, tag: stream.number)
-        writers[stream.number] = StreamWriter(stream, source, journal, type, lostCounter)
+        writers[stream.number] = StreamWriter(stream, source, journal, schema, lostCounter)
+        unfinished.remove(stream.number)
+        countQuiet()
         stream.state.withLock {
             $0.isOpen = true
-            $0.countsLosses = lostCounter != nil
+            $0.countsLosses = lostCounter != nil || source.lostRecords != nil
         }
     }
 
@@ -165,13 +201,15 @@ private struct PumpRounds {
     mutating func close(_ stream: EventStream) {
         guard let writer = writers.removeValue(forKey: stream.number) else { return }
         while true {
-            let drained = writer.drain(limit: Pace.recordsPerRound)
+            let drained = writer.drain(limit: pace.batchRecords)
             wake(drained.waiting)
             if drained.records == 0 { break }
         }
         wake(writer.lookForLosses(now: Clock.monotonicNanoseconds(), force: true))
         // It is in there as long as the source lives: `open` added it.
         try? poller.remove(writer.source.pollDescriptor)
+        unfinished.remove(stream.number)
+        countQuiet()
         stream.state.withLock { $0.isOpen = false }
     }
 
@@ -183,37 +221,58 @@ private struct PumpRounds {
         writers = [:]
     }
 
+    private mutating func countQuiet() {
+        quietLooks = writers.values.contains { $0.source.isQuiet } ? 0 : nil
+    }
+
     mutating func run(_ ready: [UInt64]) {
+        var ready = ready
+        ready += unfinished.subtracting(ready)
+        unfinished = []
+        if quietLooks != nil {
+            for (tag, writer) in writers where writer.source.isQuiet && !ready.contains(tag) {
+                ready.append(tag)
+            }
+        }
+        takeRound(ready)
+    }
+
+    private mutating func takeRound(_ ready: [UInt64]) {
         let start = Clock.monotonicNanoseconds()
         var (records, mayLinger) = (0, true)
         for tag in ready {
             guard let writer = writers[tag] else { continue }
-            let drained = writer.drain(limit: Pace.recordsPerRound)
+            let drained = writer.drain(limit: pace.batchRecords)
             records += drained.records
             let share = UInt64(writer.source.dataBytes) / Pace.lingerRingShare
-            if drained.bytes > share || drained.records >= Pace.recordsPerRound {
+            if drained.bytes > share || drained.records >= pace.batchRecords {
                 mayLinger = false
             }
             wake(drained.waiting)
-            if drained.records > 0 { wake(writer.lookForLosses(now: start)) }
+            if writer.source.hasMore { unfinished.insert(tag) }
+            let hasLosses = writer.source.hasFreshLosses
+            if drained.records > 0 || hasLosses {
+                wake(writer.lookForLosses(now: start, force: hasLosses))
+            }
         }
+        if quietLooks != nil { quietLooks = records == 0 ? (quietLooks ?? 0) + 1 : 0 }
         if records == 0 {
             lookAround(start)
-            if ready.contains(where: { $0 != 0 }) { waitForUnfinished() }
+            if quietLooks == nil, ready.contains(where: { $0 != 0 }) { waitForUnfinished() }
             return
         }
         emptyRounds = 0
         if nextExpiry == nil { nextExpiry = 0 }
         if start - lastLookNanoseconds > Pace.counterNanoseconds * 10 { lookAround(start) }
         let isBurst = start - lastRoundNanoseconds < Pace.burstNanoseconds
-        if isBurst && mayLinger { Clock.sleep(nanoseconds: Pace.lingerNanoseconds) }
+        if isBurst && mayLinger { Clock.sleep(nanoseconds: pace.batchNanoseconds) }
         lastRoundNanoseconds = Clock.monotonicNanoseconds()
     }
 
     /// A record in the making keeps its ring readable: give its program a moment to finish it.
     private mutating func waitForUnfinished() {
         emptyRounds = min(emptyRounds + 1, 10)
-        Clock.sleep(nanoseconds: min(1000 << emptyRounds, Pace.lingerNanoseconds))
+        Clock.sleep(nanoseconds: min(1000 << emptyRounds, Pace.unfinishedNanoseconds))
     }
 
     /// When nothing came for a while, and once a second.

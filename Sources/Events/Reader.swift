@@ -9,55 +9,81 @@ struct Reader {
     private var isEnded = false
     /// Events that may still be given.
     private var left: Int
+    private var hasGiven = false
+    /// Whether it paused, so that other connections of its thread have their turn.
+    private(set) var hasPaused = false
+    /// Pieces and segments without a line for this reader, after which it pauses.
+    private static let pauseAfter = 32
 
     init(_ query: StreamQuery, _ journal: UInt64, _ places: [Place]) {
         self.query = query
         self.journal = journal
         self.places = places
-        isGreeted = query.records == .events
+        isGreeted = query.records == .events && query.format != .csv
         left = max(query.limit ?? .max, 0)
-    }
-
-    func ledgers(_ id: UInt64) -> [(stream: UInt64, end: Totals, reader: StreamLedger.Reader)] {
-        places.map { place in
-            let end = place.stream.state.withLock { $0.end }
-            return (place.stream.number, end, place.ledger(id, end))
-        }
     }
 
     /// Follows a stream that appeared after the subscription, from its first record.
     mutating func join(_ stream: EventStream) {
-        guard query.follow, !places.contains(where: { $0.stream === stream }) else { return }
+        guard query.follow || query.waitNanoseconds != nil,
+            !places.contains(where: { $0.stream === stream })
+        else { return }
         places.append(Place(stream, .after(0), query))
         places.sort { $0.stream.number < $1.stream.number }
     }
 
+    /// What a reader is told before it reads.
+    struct News {
+        /// Ends the answer now.
+        var ending: EndReason?
+        /// Ends it when everything was given.
+        var whenDone: EndReason?
+        var isHeartbeatDue = false
+        /// The query's `wait` or `until` is over.
+        var isDeadlineOver = false
+    }
+
     /// Appends what there is.
-    /// - Parameters:
-    ///   - ending: ends the answer now.
-    ///   - whenDone: ends it when everything was given.
     /// - Returns: true when nothing will come any more.
-    mutating func read(
-        into buffer: inout OutputSpan<UInt8>, ending: EndReason?, whenDone: EndReason?,
-        isHeartbeatDue: Bool
-    ) -> Bool {
+    mutating func read(into buffer: inout OutputSpan<UInt8>, _ news: News) -> Bool {
+        hasPaused = false
         spill.flush(into: &buffer)
         guard spill.isEmpty, !isEnded else { return isEnded && spill.isEmpty }
         if !isGreeted { greet(&buffer) }
-        if let ending { return end(ending, &buffer) }
+        if let ending = news.ending { return end(ending, &buffer) }
         let before = buffer.count
         if places.count == 1 { deliver(0, &buffer) } else { merge(&buffer) }
         if left == 0, query.limit != nil { return end(.limit, &buffer) }
-        guard spill.isEmpty, buffer.freeCapacity > 0, isCaughtUp else { return false }
-        if !query.follow { return end(.complete, &buffer) }
-        if let whenDone { return end(whenDone, &buffer) }
-        if isHeartbeatDue, buffer.count == before { say(control.heartbeat(), &buffer) }
+        if hasGiven, query.waitNanoseconds != nil { fixEnds() }
+        guard spill.isEmpty, buffer.freeCapacity > 0, !hasPaused, isCaughtUp else { return false }
+        if let reason = reasonToEnd(news) { return end(reason, &buffer) }
+        if news.isHeartbeatDue, buffer.count == before { say(control.heartbeat(), &buffer) }
         return false
+    }
+
+    /// Why a reader who was given everything is at its end.
+    private func reasonToEnd(_ news: News) -> EndReason? {
+        if query.untilNanoseconds != nil {
+            let isOver = query.follow && news.isDeadlineOver
+            if isOver || !places.isEmpty && places.allSatisfy(\.isDone) { return .until }
+        }
+        if query.follow { return news.whenDone }
+        guard query.waitNanoseconds != nil, !hasGiven else { return .complete }
+        return news.isDeadlineOver ? .timeout : news.whenDone
+    }
+
+    /// A long poll that has something to give gives what there is by now.
+    private mutating func fixEnds() {
+        for index in places.indices where places[index].end == nil {
+            places[index].end = places[index].stream.state.withLock { $0.end.nextSequence }
+        }
     }
 
     private var isCaughtUp: Bool {
         places.allSatisfy { place in
-            place.sequence >= place.end ?? place.stream.state.withLock { $0.end.nextSequence }
+            place.isDone
+                || place.sequence >= place.end
+                    ?? place.stream.state.withLock { $0.end.nextSequence }
         }
     }
 
@@ -65,7 +91,9 @@ struct Reader {
 
     private var cursor: Cursor { Cursor(journal: journal, places: places.map(\.cursor)) }
 
-    private var control: ControlLine { ControlLine(format: query.format, cursor: cursor) }
+    private var control: ControlLine {
+        ControlLine(format: query.format, cursor: cursor, columns: query.columns.count)
+    }
 
     private mutating func say(_ line: [UInt8], _ buffer: inout OutputSpan<UInt8>) {
         if query.records != .events { spill.put(line.span, into: &buffer) }
@@ -73,6 +101,9 @@ struct Reader {
 
     private mutating func greet(_ buffer: inout OutputSpan<UInt8>) {
         isGreeted = true
+        guard query.format != .csv else {
+            return spill.put(CSVText.header(query.columns).span, into: &buffer)
+        }
         let oldest = places.map { place in
             Cursor.Place(
                 stream: place.stream.number,
@@ -115,6 +146,7 @@ struct Reader {
 
     private mutating func next(_ index: Int) -> Next {
         let stream = places[index].stream
+        if places[index].isDone { return .nothing }
         if let end = places[index].end, places[index].sequence >= end { return .nothing }
         switch stream.locate(places[index].sequence, hint: places[index].hint) {
         case .caughtUp: return .nothing
@@ -131,6 +163,10 @@ struct Reader {
             guard let entry = segment.entry(at: offset, before: segment.tail),
                 entry.sequence == places[index].sequence
             else { return .gap(.journal, next: stream.totals(after: segment)) }
+            if let until = query.untilNanoseconds, entry.nanoseconds >= until {
+                places[index].isDone = true
+                return .nothing
+            }
             guard entry.isGap else { return .entry(segment, offset, entry) }
             return .told(
                 entry.flags & EntryHeader.journalGap != 0 ? .journal : .kernel,
@@ -156,17 +192,22 @@ struct Reader {
         say(control.gap(lost, place, of: places[index].stream.key), &buffer)
     }
 
-    /// Whether the query's type leaves out the records of a segment.
+    /// Whether the query's type leaves out all records of a segment.
     private func leavesOut(_ segment: Segment, _ stream: EventStream) -> Bool {
-        guard let type = query.type else { return false }
-        return stream.type(of: segment)?.name != type
+        guard let type = query.type, query.records != .invalid else { return false }
+        let types = stream.schema(of: segment)?.types ?? []
+        return !types.contains { $0.name == type }
     }
 
     // MARK: One stream
 
     /// Copies whole runs of lines.
     private mutating func deliver(_ index: Int, _ buffer: inout OutputSpan<UInt8>) {
+        var (idle, before) = (0, buffer.count)
         while spill.isEmpty, buffer.freeCapacity > 0, left > 0 {
+            idle = buffer.count == before ? idle + 1 : 0
+            before = buffer.count
+            if idle > Self.pauseAfter { return hasPaused = true }
             switch next(index) {
             case .nothing: return
             case .gap(let place, let next): sayGap(index, place, next: next, &buffer)
@@ -187,9 +228,10 @@ struct Reader {
         let tail = segment.tail
         var offset = places[index].hint?.offset ?? tail
         var place = places[index]
+        let until = query.untilNanoseconds ?? .max
         while place.sequence < place.end ?? .max,
             let entry = segment.entry(at: offset, before: tail), !entry.isGap,
-            entry.sequence == place.sequence
+            entry.sequence == place.sequence, entry.nanoseconds < until
         {
             place.sequence &+= 1
             if !entry.isInvalid || place.countsInvalid {
@@ -209,7 +251,10 @@ struct Reader {
         let place = places[index]
         let piece = place.rendering.piece(place.stream, segment, place.sequence, offset: offset)
         let first = piece.entries.lowerBound
-        let most = place.end.map { Int(clamping: $0 - place.sequence) } ?? .max
+        var most = place.end.map { Int(clamping: $0 - place.sequence) } ?? .max
+        if let until = query.untilNanoseconds {
+            most = min(most, entries(of: piece, segment, from: offset, before: until))
+        }
         let start = piece.chunk.textStart(first)
         let run = piece.run(most: most, visible: left, bytes: buffer.freeCapacity)
         precondition(run.count > 0 || !piece.entries.isEmpty, "no text for \(place.sequence)")
@@ -224,20 +269,40 @@ struct Reader {
         }
     }
 
+    /// How many entries of a piece come before the first that is not earlier than `until`.
+    private func entries(
+        of piece: Piece, _ segment: Segment, from offset: Int, before until: UInt64
+    ) -> Int {
+        let tail = segment.tail
+        var (count, at) = (0, offset)
+        while count < piece.entries.count, let entry = segment.entry(at: at, before: tail),
+            entry.nanoseconds < until
+        {
+            count += 1
+            at += EntryHeader.span(Int(entry.length))
+        }
+        return count
+    }
+
     private mutating func advance(
         _ index: Int, _ segment: Segment, _ piece: Piece, _ run: Piece.Run
     ) {
         let last = piece.chunk.line(piece.entries.lowerBound + run.count - 1)
         places[index].advance(run)
-        places[index].hint = (segment.firstSequence, Int(last.entryEnd))
+        places[index].hint = (segment.firstSequence, last.entryEnd)
         left -= run.visible
+        if run.visible > 0 { hasGiven = true }
     }
 
     // MARK: Several streams
 
     /// Gives the streams' lines by time, then by stream, each with a cursor over all places.
     private mutating func merge(_ buffer: inout OutputSpan<UInt8>) {
+        var (idle, before) = (0, buffer.count)
         while spill.isEmpty, buffer.freeCapacity > 0, left > 0 {
+            idle = buffer.count == before ? idle + 1 : 0
+            before = buffer.count
+            if idle > Self.pauseAfter { return hasPaused = true }
             var best: (index: Int, time: UInt64, next: Next)?
             // Up to here the best one's lines come before the others'.
             var until = UInt64.max
@@ -282,13 +347,18 @@ struct Reader {
             guard spill.isEmpty, buffer.freeCapacity > 0, left > 0 else { return }
             if let end = places[index].end, places[index].sequence >= end { return }
             guard let header = segment.entry(at: entryOffset, before: tail),
-                header.nanoseconds <= until
+                header.nanoseconds <= until, header.nanoseconds < query.untilNanoseconds ?? .max
             else { return }
             let text = piece.chunk.textStart(entry)..<Int(piece.chunk.line(entry).textEnd)
             let own = places[index].stream.ownCursorByteCount(header.sequence)
             let one = Piece(chunk: piece.chunk, entries: entry..<entry + 1, isDense: piece.isDense)
-            advance(index, segment, one, Piece.Run(count: 1, visible: text.isEmpty ? 0 : 1))
-            entryOffset = Int(piece.chunk.line(entry).entryEnd)
+            let line = piece.chunk.line(entry)
+            let isFiltered = text.isEmpty && !line.isUncounted
+            advance(
+                index, segment, one,
+                Piece.Run(
+                    count: 1, visible: text.isEmpty ? 0 : 1, filtered: isFiltered ? 1 : 0))
+            entryOffset = line.entryEnd
             if text.isEmpty { continue }
             let cursor = cursor.text
             piece.chunk.withText(text) { line in
@@ -301,41 +371,5 @@ struct Reader {
                 spill.put(line.extracting(at..<line.count), into: &buffer)
             }
         }
-    }
-}
-
-extension Piece {
-    /// A number of entries from the first on, and how many of them have text.
-    struct Run {
-        var count: Int
-        var visible: Int
-    }
-
-    /// As many entries as are within all three; none where the first one's text is too long.
-    func run(most: Int, visible: Int, bytes: Int) -> Run {
-        let entries = entries.prefix(most)
-        let start = chunk.textStart(entries.lowerBound)
-        var (low, high) = (entries.lowerBound, entries.upperBound)
-        if let last = entries.last, Int(chunk.line(last).textEnd) - start <= bytes { low = high }
-        while low < high {
-            let middle = (low + high) / 2
-            if Int(chunk.line(middle).textEnd) - start <= bytes {
-                low = middle + 1
-            } else {
-                high = middle
-            }
-        }
-        let fitting = low - entries.lowerBound
-        if isDense {
-            let count = min(fitting, visible)
-            return Run(count: count, visible: count)
-        }
-        var run = Run(count: 0, visible: 0)
-        while run.count < fitting, run.visible < visible {
-            let index = entries.lowerBound + run.count
-            if chunk.textStart(index) < Int(chunk.line(index).textEnd) { run.visible += 1 }
-            run.count += 1
-        }
-        return run
     }
 }

@@ -12,6 +12,17 @@ package struct RingIdentity: Sendable, Hashable {
     }
 
     static let none = RingIdentity(mapID: 0, boot: 0)
+
+    /// A hash of this boot's id.
+    static func presentBoot() throws(JournalError) -> UInt64 {
+        do {
+            var boot = Hash64()
+            boot.add(try Clock.bootID().utf8)
+            return boot.value
+        } catch {
+            throw JournalError(reason: "the boot's id cannot be read", errno: error)
+        }
+    }
 }
 
 /// Where records come from: a kernel's ring. Used by the pump's thread only, after `open`.
@@ -23,6 +34,18 @@ package protocol RecordSource: AnyObject, Sendable {
     var consumerPosition: UInt64 { get }
     /// Bytes that the source holds before it loses records.
     var dataBytes: Int { get }
+    /// Whether lengths are rounded up, by at most seven bytes.
+    var isPadded: Bool { get }
+    /// Monotonic time of the record that `take` lends, where the source knows it; else 0.
+    var recordNanoseconds: UInt64 { get }
+    /// Records that the kernel lost since the source was opened, where it tells by itself.
+    var lostRecords: UInt64? { get }
+    /// Whether it lost some since this was last asked, as far as the records themselves tell.
+    var hasFreshLosses: Bool { get }
+    /// Whether records were left that the descriptor does not tell of.
+    var hasMore: Bool { get }
+    /// Whether records may lie there without the descriptor having become readable.
+    var isQuiet: Bool { get }
     /// See `RingBuffer.take(from:limit:_:)`.
     func take(
         from start: UInt64, limit: Int,
@@ -31,21 +54,28 @@ package protocol RecordSource: AnyObject, Sendable {
     func release(upTo position: UInt64)
 }
 
+extension RecordSource {
+    package var isPadded: Bool { false }
+    package var recordNanoseconds: UInt64 { 0 }
+    package var lostRecords: UInt64? { nil }
+    package var isQuiet: Bool { false }
+    package var hasFreshLosses: Bool { false }
+    package var hasMore: Bool { false }
+}
+
 /// A kernel's ring buffer as a source.
 final class RingSource: RecordSource {
     private let ring: RingBuffer
     let identity: RingIdentity
+    let isQuiet: Bool
 
+    /// - Parameter isQuiet: the program submits with `BPF_RB_NO_WAKEUP`.
     /// - Throws: where the boot's id cannot be read.
-    init(_ ring: RingBuffer) throws(JournalError) {
+    init(_ ring: RingBuffer, isQuiet: Bool) throws(JournalError) {
         self.ring = ring
-        do {
-            var boot = Hash64()
-            boot.add(try Clock.bootID().utf8)
-            identity = RingIdentity(mapID: UInt64(ring.map.info.id), boot: boot.value)
-        } catch {
-            throw JournalError(reason: "the boot's id cannot be read", errno: error)
-        }
+        self.isQuiet = isQuiet
+        identity = RingIdentity(
+            mapID: UInt64(ring.map.info.id), boot: try RingIdentity.presentBoot())
     }
 
     var pollDescriptor: Int32 { ring.pollDescriptor }

@@ -8,14 +8,28 @@ public struct RecordType: Sendable {
     public let plan: ValuePlan
     public let types: BTFTypes
     public let typeID: BTFTypes.ID
+    /// 64-bit members that hold addresses of the kernel, alone or in an array.
+    public let addresses: [ValuePlan.Member]
     /// Tells types apart across restarts: a segment names the type of its records by this number.
     let fingerprint: UInt64
 
-    public init(name: String, plan: ValuePlan, types: BTFTypes, typeID: BTFTypes.ID) {
+    /// - Parameter addresses: members that hold kernel addresses, beside those that the type
+    ///   declares: as `apiary_kaddr_t` (apiary.bpf.h), or by the declaration tag `kernel_address`.
+    public init(
+        name: String, plan: ValuePlan, types: BTFTypes, typeID: BTFTypes.ID,
+        addresses: [String] = []
+    ) {
         self.name = name
         self.plan = plan
         self.types = types
         self.typeID = typeID
+        let tagged = types.members(of: typeID, tagged: "kernel_address") + addresses
+        self.addresses = plan.members.filter { member in
+            let isDeclared =
+                member.typeName.hasPrefix("apiary_kaddr_t") || tagged.contains(member.name)
+            return isDeclared && member.size % 8 == 0 && member.bits == nil
+                && [.integer, .pointer, .array].contains(member.kind)
+        }
         fingerprint = Self.fingerprint(name, plan)
     }
 

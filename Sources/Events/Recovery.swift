@@ -7,16 +7,17 @@ enum Recovery {
     /// Only the last segment is walked: that gives the counts up to its committed tail. The others
     /// end where the next one begins; what is damaged in them is found when it is read.
     static func stream(
-        _ directory: String, number: UInt64, journal: UInt64, _ budget: TextBudget
+        _ directory: String, number: UInt64, journal: JournalContext
     ) -> EventStream? {
         guard let meta = StreamMeta.read(directory) else { return nil }
         var state = EventStream.State()
         state.end = meta.end
         state.mark = meta.mark
         state.segments = segments(directory, number)
+        state.schemas = SchemaFile.all(directory)
         if let last = state.segments.last { walk(last, &state) }
         return EventStream(
-            meta.key, number: number, directory: directory, journal: journal, budget, state)
+            meta.key, number: number, directory: directory, journal: journal, state)
     }
 
     private static func segments(_ directory: String, _ number: UInt64) -> [Segment] {

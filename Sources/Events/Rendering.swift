@@ -2,40 +2,42 @@ internal import Synchronization
 
 /// The text of a stream in all variants that somebody reads.
 final class Renderings: Sendable {
-    private let head: LineHead
-    private let budget: TextBudget
-    private let variants = Mutex<[LineVariant: Rendering]>([:])
+    /// Forgotten when its last reader goes: filters are as many as clients make up.
+    private struct Kept: Sendable { weak let rendering: Rendering? }
 
-    init(_ head: LineHead, _ budget: TextBudget) {
+    private let head: LineHead
+    private let journal: JournalContext
+    private let variants = Mutex<[LineVariant: Kept]>([:])
+
+    init(_ head: LineHead, _ journal: JournalContext) {
         self.head = head
-        self.budget = budget
+        self.journal = journal
     }
 
     func rendering(_ variant: LineVariant) -> Rendering {
         variants.withLock { variants in
-            if let rendering = variants[variant] { return rendering }
-            let rendering = Rendering(head, variant, budget)
-            variants[variant] = rendering
+            if let rendering = variants[variant]?.rendering { return rendering }
+            variants = variants.filter { $0.value.rendering != nil }
+            let rendering = Rendering(head, variant, journal)
+            variants[variant] = Kept(rendering: rendering)
             return rendering
         }
     }
 
+    private var all: [Rendering] { variants.withLock { $0.values.compactMap(\.rendering) } }
+
     /// Forgets the text of an evicted segment, which keeps its memory.
     func drop(_ segment: Segment) {
-        for rendering in variants.withLock({ Array($0.values) }) {
-            rendering.drop { $0.segment === segment }
-        }
+        for rendering in all { rendering.drop { $0.segment === segment } }
     }
 
     /// Forgets everything: nobody reads any more, or a type became known.
     func dropAll() {
-        for rendering in variants.withLock({ Array($0.values) }) { rendering.drop { _ in true } }
+        for rendering in all { rendering.drop { _ in true } }
     }
 
     /// Lines rendered since the start, in all variants.
-    var renderedLines: UInt64 {
-        variants.withLock { $0.values.reduce(0) { $0 + $1.renderedLines } }
-    }
+    var renderedLines: UInt64 { all.reduce(0) { $0 + $1.renderedLines } }
 }
 
 /// The text of a stream in one variant: each entry is rendered once, by the first reader who wants
@@ -47,6 +49,7 @@ final class Rendering: Sendable {
         var uses: UInt64 = 0
         var renderedLines: UInt64 = 0
         var renderer: LineRenderer
+        var selector: Selector
 
         /// Makes the last chunk, where nobody copies from it, the only one, for other entries.
         mutating func reuseLast(_ segment: Segment, _ sequence: UInt64, _ bytes: Int) -> Bool {
@@ -63,10 +66,13 @@ final class Rendering: Sendable {
     private let budget: TextBudget
     private let state: Mutex<State>
 
-    init(_ head: LineHead, _ variant: LineVariant, _ budget: TextBudget) {
+    init(_ head: LineHead, _ variant: LineVariant, _ journal: JournalContext) {
         self.variant = variant
-        self.budget = budget
-        state = Mutex(State(renderer: LineRenderer(head, variant)))
+        budget = journal.budget
+        state = Mutex(
+            State(
+                renderer: LineRenderer(head, variant, journal.resolver),
+                selector: Selector(variant.selection)))
     }
 
     var renderedLines: UInt64 { state.withLock { $0.renderedLines } }
@@ -141,9 +147,11 @@ final class Rendering: Sendable {
     ) {
         let segment = chunk.segment
         let tail = segment.tail
-        var offset = chunk.count == 0 ? offset : Int(chunk.line(chunk.count - 1).entryEnd)
+        var offset = chunk.count == 0 ? offset : chunk.line(chunk.count - 1).entryEnd
         guard offset < tail else { return }
-        state.renderer.use(stream.type(of: segment))
+        let schema = stream.schema(of: segment)
+        state.renderer.use(schema)
+        state.selector.use(schema)
         let empty: [UInt8] = []
         var sequence = chunk.first + UInt64(chunk.count)
         while offset < tail {
@@ -154,13 +162,23 @@ final class Rendering: Sendable {
                 return
             }
             let end = offset &+ EntryHeader.span(Int(entry.length))
+            var isShown = entry.isInvalid == variant.showsInvalid
+            if isShown {
+                isShown = segment.withRecord(entry, at: offset) { record in
+                    guard entry.isInvalid || state.selector.takes(entry, record) else {
+                        return false
+                    }
+                    state.renderer.render(entry, record)
+                    return true
+                }
+            }
             let fits: Bool
-            if entry.isInvalid == variant.showsInvalid {
-                segment.withRecord(entry, at: offset) { state.renderer.render(entry, $0) }
+            if isShown {
                 state.renderedLines += 1
                 fits = state.renderer.withLine { chunk.append($0, entryEnd: end) }
             } else {
-                fits = chunk.append(empty.span, entryEnd: end)
+                let counts = !entry.isInvalid || variant.showsInvalid
+                fits = chunk.append(empty.span, entryEnd: end, isCounted: counts)
                 if fits { chunk.hidden += 1 }
             }
             guard fits else {

@@ -73,10 +73,8 @@ final class Segment: @unchecked Sendable {
     }
 
     /// Where a batch is written, by the pump alone.
-    func makeAppender(at offset: Int, sequence: UInt64, nanoseconds: UInt64) -> Appender {
-        unsafe Appender(
-            base: base, capacity: size, offset: offset, sequence: sequence,
-            nanoseconds: nanoseconds)
+    func makeAppender(at offset: Int, sequence: UInt64) -> Appender {
+        unsafe Appender(base: base, capacity: size, offset: offset, sequence: sequence)
     }
 
     /// The entry at `offset`, which is below `tail`; `nil` where what lies there is none, as after
@@ -130,27 +128,24 @@ struct Appender {
     let capacity: Int
     private(set) var offset: Int
     private(set) var sequence: UInt64
-    private let nanoseconds: UInt64
 
-    init(
-        base: UnsafeMutableRawPointer, capacity: Int, offset: Int, sequence: UInt64,
-        nanoseconds: UInt64
-    ) {
+    init(base: UnsafeMutableRawPointer, capacity: Int, offset: Int, sequence: UInt64) {
         unsafe self.base = base
         self.capacity = capacity
         self.offset = offset
         self.sequence = sequence
-        self.nanoseconds = nanoseconds
     }
 
     func hasRoom(_ length: Int) -> Bool { offset &+ EntryHeader.span(length) <= capacity }
 
     /// False where it does not fit; nothing is written then.
     @inline(__always)
-    mutating func append(_ record: UnsafeRawBufferPointer, flags: UInt32, position: UInt64) -> Bool
-    {
+    mutating func append(
+        _ record: UnsafeRawBufferPointer, flags: UInt32, nanoseconds: UInt64, position: UInt64
+    ) -> Bool {
         guard hasRoom(record.count) else { return false }
-        putHeader(length: record.count, flags: flags, position: position)
+        putHeader(
+            length: record.count, flags: flags, nanoseconds: nanoseconds, position: position)
         if let source = record.baseAddress {
             unsafe (base + offset + EntryHeader.byteCount).copyMemory(
                 from: source, byteCount: record.count)
@@ -161,9 +156,13 @@ struct Appender {
     }
 
     /// Puts a gap that takes `lost` numbers.
-    mutating func append(lost: UInt64, counter: UInt64, flags: UInt32, position: UInt64) -> Bool {
+    mutating func append(
+        lost: UInt64, counter: UInt64, flags: UInt32, nanoseconds: UInt64, position: UInt64
+    ) -> Bool {
         guard hasRoom(EntryHeader.gapByteCount) else { return false }
-        putHeader(length: EntryHeader.gapByteCount, flags: flags, position: position)
+        putHeader(
+            length: EntryHeader.gapByteCount, flags: flags, nanoseconds: nanoseconds,
+            position: position)
         let place = offset + EntryHeader.byteCount
         unsafe base.storeBytes(of: lost, toByteOffset: place, as: UInt64.self)
         unsafe base.storeBytes(of: counter, toByteOffset: place + 8, as: UInt64.self)
@@ -173,7 +172,7 @@ struct Appender {
     }
 
     @inline(__always)
-    private func putHeader(length: Int, flags: UInt32, position: UInt64) {
+    private func putHeader(length: Int, flags: UInt32, nanoseconds: UInt64, position: UInt64) {
         let place = unsafe base + offset
         unsafe place.storeBytes(of: UInt32(truncatingIfNeeded: length), as: UInt32.self)
         unsafe place.storeBytes(of: flags, toByteOffset: 4, as: UInt32.self)

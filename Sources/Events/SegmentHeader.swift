@@ -6,7 +6,7 @@
 /// | 0 | magic, "APYSEG01" |
 /// | 8 | stream number |
 /// | 16 | ring: hash of the boot's id, map id, position before the first record, lost counter |
-/// | 48 | fingerprint of the records' type, 0 for none |
+/// | 48 | fingerprint of the records' schema, 0 for none |
 /// | 56 | totals before the first entry: records, 8 invalid counts, lost in kernel, in journal |
 /// | 144 | time of making |
 /// | 192 | committed tail, written with release order after each batch |
@@ -76,17 +76,20 @@ struct EntryHeader {
     /// With `gap`: lost for want of room in the journal, not in the kernel.
     static let journalGap: UInt32 = 4
     static let gapByteCount = 16
+    /// Flags from this bit on: which of the schema's types the record is.
+    static let typeShift: UInt32 = 16
 
     var length: UInt32
     var flags: UInt32
     var sequence: UInt64
-    /// Wall time when its batch was taken from the ring.
+    /// Wall time that the record itself declares, else when its batch was taken from the ring.
     var nanoseconds: UInt64
     /// The ring's position just after the record.
     var position: UInt64
 
     var isGap: Bool { flags & Self.gap != 0 }
     var isInvalid: Bool { flags & Self.invalid != 0 }
+    var typeIndex: Int { Int(flags >> Self.typeShift) }
     var reasonIndex: Int { Int(flags >> 8 & 7) }
     var reason: InvalidReason? { InvalidReason(rawValue: UInt8(reasonIndex)) }
 

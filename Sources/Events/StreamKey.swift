@@ -8,6 +8,9 @@ public struct StreamKey: Sendable, Hashable, Comparable {
         self.map = map
     }
 
+    /// What programs print by `bpf_trace_printk`: of no program, since the kernel does not tell.
+    public static let tracePipe = StreamKey(program: "", map: "trace_pipe")
+
     public static func < (one: StreamKey, other: StreamKey) -> Bool {
         (one.program, one.map) < (other.program, other.map)
     }

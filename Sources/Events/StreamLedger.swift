@@ -9,11 +9,23 @@ public struct StreamLedger: Sendable {
         /// Records that are this reader's: journaled from its place in the stream on.
         public let journaled: UInt64
         public let delivered: UInt64
-        /// Taken by its query's `type` or `records`.
+        /// Left out by its query: `type`, `filter`, `sample`, `records`.
         public let filtered: UInt64
         /// Evicted before it came by.
         public let lost: UInt64
         public let pending: UInt64
+
+        package init(
+            id: UInt64, journaled: UInt64, delivered: UInt64, filtered: UInt64, lost: UInt64,
+            pending: UInt64
+        ) {
+            self.id = id
+            self.journaled = journaled
+            self.delivered = delivered
+            self.filtered = filtered
+            self.lost = lost
+            self.pending = pending
+        }
     }
 
     public let key: StreamKey
@@ -29,6 +41,9 @@ public struct StreamLedger: Sendable {
     public let evicted: UInt64
     /// As told in the stream's gaps; `nil` where the program does not count.
     public let lostInKernel: UInt64?
+    /// Records that the program's own rate limit left out, since it was loaded; they are not among
+    /// the produced. `nil` where it has none.
+    public let rateLimited: UInt64?
     /// Records for which the journal found no room.
     public let lostInJournal: UInt64
     /// Every record has a number, also those lost in the kernel or the journal once the loss is
@@ -37,5 +52,7 @@ public struct StreamLedger: Sendable {
     public let nextSequence: UInt64
     /// Bytes of the segments.
     public let retainedBytes: Int
+    /// `program/map` of others that write into the same ring.
+    public let sharedWith: [StreamKey]
     public let readers: [Reader]
 }

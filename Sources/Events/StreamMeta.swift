@@ -31,10 +31,11 @@ struct StreamMeta {
             let parts = line.split(separator: " ", maxSplits: 1)
             if parts.count == 2 { values[parts[0]] = parts[1] }
         }
-        guard values["apiary-stream"] == "1", let program = values["program"],
-            let map = values["map"], let totals = numbers(values["totals"], 11),
-            let ring = numbers(values["ring"], 4)
+        guard values["apiary-stream"] == "1", let map = values["map"],
+            let totals = numbers(values["totals"], 11), let ring = numbers(values["ring"], 4)
         else { return nil }
+        // The stream of no program has no name there.
+        let program = values["program"] ?? ""
         var end = Totals()
         end.records = totals[0]
         end.lostInKernel = totals[1]

@@ -5,7 +5,8 @@ final class StreamWriter {
     let stream: EventStream
     let source: any RecordSource
     private let journal: Journal
-    private let type: RecordType?
+    private let schema: RecordSchema?
+    private var clock = WallClock()
     private let lostCounter: (any LostCounter)?
     private var segment: Segment?
     private var offset = 0
@@ -28,12 +29,12 @@ final class StreamWriter {
 
     init(
         _ stream: EventStream, _ source: any RecordSource, _ journal: Journal,
-        _ type: RecordType?, _ lostCounter: (any LostCounter)?
+        _ schema: RecordSchema?, _ lostCounter: (any LostCounter)?
     ) {
         self.stream = stream
         self.source = source
         self.journal = journal
-        self.type = type
+        self.schema = schema
         self.lostCounter = lostCounter
         let (last, end, mark) = stream.state.withLock { ($0.segments.last, $0.end, $0.mark) }
         totals = end
@@ -41,7 +42,7 @@ final class StreamWriter {
             self.mark = mark
             // What was taken but not yet given back when the last daemon died is not taken again.
             position = max(mark.position, source.consumerPosition)
-            if let last, last.header.type == type?.fingerprint ?? 0 {
+            if let last, last.header.type == schema?.fingerprint ?? 0 {
                 segment = last
                 offset = last.tail
             }
@@ -49,6 +50,8 @@ final class StreamWriter {
             self.mark = RingMark(identity: source.identity)
             position = source.consumerPosition
         }
+        // What a source counts itself begins with it.
+        if lostCounter == nil, source.lostRecords != nil { self.mark.lostCounter = 0 }
         source.release(upTo: position)
     }
 
@@ -56,7 +59,7 @@ final class StreamWriter {
     /// that whatever moment a crash comes at, the journal or the ring still has each record.
     func drain(limit: Int) -> Drained {
         forgetEvictedSegment()
-        let nanoseconds = Clock.realtimeNanoseconds()
+        let nanoseconds = clock.look()
         let start = position
         var drained = Drained()
         while drained.records < limit {
@@ -65,7 +68,8 @@ final class StreamWriter {
             guard let refused else { break }
             if roll(for: refused, nanoseconds) { continue }
             // One that is larger than all that may be kept is lost alone; else nothing has room.
-            let isAlone = refused > min(journal.limits.bytesPerStream, journal.limits.bytesInAll)
+            let isAlone =
+                refused > min(journal.bytesPerStream(stream), journal.limits.bytesInAll)
             drained.records += lose(isAlone ? 1 : limit - drained.records)
             if !isAlone { break }
         }
@@ -92,27 +96,46 @@ final class StreamWriter {
             }
             return (0, refused)
         }
-        var appender = segment.makeAppender(
-            at: offset, sequence: totals.nextSequence, nanoseconds: nanoseconds)
-        let shortest = type?.plan.size ?? 0
-        var (valid, short) = (0, 0)
-        var last = mark.position
+        var batch = Batch(
+            appender: segment.makeAppender(at: offset, sequence: totals.nextSequence),
+            last: mark.position)
+        let source = source
+        let (clock, check, isPadded) = (clock, schema?.check, source.isPadded)
+        let isTimed = source.recordNanoseconds != 0 || isPadded
         position = unsafe source.take(from: position, limit: limit) { record, after in
-            let isShort = record.count < shortest
-            let flags = isShort ? EntryHeader.invalid(.size) : 0
-            guard unsafe appender.append(record, flags: flags, position: after) else {
+            let time = isTimed ? source.recordNanoseconds : 0
+            let taken = time == 0 ? nanoseconds : time &+ clock.offset
+            var verdict = RecordCheck.Verdict(
+                flags: 0, nanoseconds: taken, count: record.count, isInvalid: false)
+            if let check {
+                verdict = unsafe check.verdict(record, isPadded: isPadded, clock, taken: taken)
+            }
+            let kept = unsafe UnsafeRawBufferPointer(rebasing: record[..<verdict.count])
+            guard
+                unsafe batch.appender.append(
+                    kept, flags: verdict.flags, nanoseconds: verdict.nanoseconds, position: after)
+            else {
                 refused = record.count
                 return false
             }
-            if isShort { short &+= 1 } else { valid &+= 1 }
-            last = after
+            if verdict.isInvalid { batch.count(invalid: verdict.flags) } else { batch.valid &+= 1 }
+            batch.last = after
             return true
         }
-        totals.records += UInt64(valid)
-        totals.invalid[Int(InvalidReason.size.rawValue)] += UInt64(short)
-        mark.position = last
-        offset = appender.offset
-        return (valid + short, refused)
+        totals.records += batch.valid
+        totals.invalid &+= batch.invalid
+        mark.position = batch.last
+        offset = batch.appender.offset
+        return (Int(batch.valid &+ batch.invalid.wrappedSum()), refused)
+    }
+
+    private struct Batch {
+        var appender: Appender
+        var last: UInt64
+        var valid: UInt64 = 0
+        var invalid = SIMD8<UInt64>(repeating: 0)
+
+        mutating func count(invalid flags: UInt32) { invalid[Int(flags >> 8 & 7)] &+= 1 }
     }
 
     /// Takes records away that have no place to go.
@@ -145,7 +168,7 @@ final class StreamWriter {
             SegmentHeader.byteCount + EntryHeader.span(length)
             + EntryHeader.span(EntryHeader.gapByteCount)
         let wanted = segment.map { $0.size * 2 } ?? JournalLimits.firstSegmentBytes
-        let size = roundUp(max(min(wanted, journal.limits.largestSegmentBytes), need))
+        let size = roundUp(max(min(wanted, journal.largestSegmentBytes(stream)), need))
         segment = nil
         guard let made = make(size, smallest: roundUp(need), nanoseconds) else { return false }
         segment = made
@@ -167,7 +190,7 @@ final class StreamWriter {
     /// must do.
     private func make(_ size: Int, smallest: Int, _ nanoseconds: UInt64) -> Segment? {
         let header = SegmentHeader(
-            stream: stream.number, mark: mark, type: type?.fingerprint ?? 0, before: totals,
+            stream: stream.number, mark: mark, type: schema?.fingerprint ?? 0, before: totals,
             createdNanoseconds: nanoseconds)
         let path = stream.directory + "/" + Recovery.fileName(header.firstSequence)
         stream.removeEmptyLast(header.firstSequence)
@@ -209,7 +232,8 @@ extension StreamWriter {
         guard force || now - lastCounterNanoseconds >= Pace.counterNanoseconds else { return [:] }
         lastCounterNanoseconds = now
         isCounterStale = false
-        guard let count = lostCounter?.lostRecords(), count > mark.lostCounter else { return [:] }
+        let counted = lostCounter?.lostRecords() ?? source.lostRecords
+        guard let count = counted, count > mark.lostCounter else { return [:] }
         forgetEvictedSegment()
         let nanoseconds = Clock.realtimeNanoseconds()
         let hasRoom = segment.map { offset + EntryHeader.span(EntryHeader.gapByteCount) <= $0.size }
@@ -225,9 +249,10 @@ extension StreamWriter {
     private func appendGap(_ lost: UInt64, flags: UInt32, _ nanoseconds: UInt64) {
         guard let segment else { return }
         var appender = segment.makeAppender(
-            at: offset, sequence: totals.nextSequence, nanoseconds: nanoseconds)
+            at: offset, sequence: totals.nextSequence)
         let done = appender.append(
-            lost: lost, counter: mark.lostCounter, flags: flags, position: mark.position)
+            lost: lost, counter: mark.lostCounter, flags: flags, nanoseconds: nanoseconds,
+            position: mark.position)
         precondition(done, "no room for a gap at \(offset) of \(segment.size)")
         offset = appender.offset
         if flags & EntryHeader.journalGap != 0 {

@@ -23,6 +23,7 @@ public final class Subscription: Sendable {
         var ending: EndReason?
         var ends: EndReason?
         var isHeartbeatDue = false
+        var isDeadlineOver = false
         var isClosed = false
     }
 
@@ -33,6 +34,8 @@ public final class Subscription: Sendable {
     private let reader: Mutex<Reader>
     /// Monotonic; `.max`: never.
     private let heartbeatDeadline: Atomic<UInt64>
+    /// Of the query's `wait` or `until`, the same; `.max` too once it is over.
+    private let deadline: Atomic<UInt64>
 
     init(_ id: UInt64, _ query: StreamQuery, _ hub: EventStreams, _ places: [Place]) {
         self.id = id
@@ -40,6 +43,7 @@ public final class Subscription: Sendable {
         self.hub = hub
         reader = Mutex(Reader(query, hub.journal.id, places))
         heartbeatDeadline = Atomic(.max)
+        deadline = Atomic(Self.deadline(of: query))
         pushHeartbeat()
     }
 
@@ -57,13 +61,16 @@ public final class Subscription: Sendable {
                 signal.isHeartbeatDue = false
                 return news
             }
-            let isEnded = reader.withLock { reader in
+            let (isEnded, hasPaused) = reader.withLock { reader in
                 for stream in news.joined { reader.join(stream) }
-                return reader.read(
+                let isEnded = reader.read(
                     into: &buffer,
-                    ending: news.ends,
-                    whenDone: news.ending.flatMap { hub.isOpen(query) ? nil : $0 },
-                    isHeartbeatDue: news.isHeartbeatDue)
+                    Reader.News(
+                        ending: news.ends,
+                        whenDone: news.ending.flatMap { hub.isOpen(query) ? nil : $0 },
+                        isHeartbeatDue: news.isHeartbeatDue,
+                        isDeadlineOver: news.isDeadlineOver))
+                return (isEnded, reader.hasPaused)
             }
             if buffer.count > before {
                 pushHeartbeat()
@@ -71,7 +78,7 @@ public final class Subscription: Sendable {
             }
             if isEnded { return .end }
             // An empty buffer has no room: that is the caller's, who asks again at once.
-            if buffer.freeCapacity == 0 { return .more }
+            if buffer.freeCapacity == 0 || hasPaused { return .more }
             if arm(wake) { return .wait }
         }
     }
@@ -83,7 +90,8 @@ public final class Subscription: Sendable {
             signal.isClosed = true
         }
         hub.remove(self)
-        for stream in hub.journal.streams where query.selects(stream.key) { stream.remove(id) }
+        for stream in hub.journal.streams where hub.selects(query, stream.key) { stream.remove(id) }
+        for place in places() { place.stream.remove(id) }
     }
 
     /// Counts itself among the stream's readers.
@@ -94,8 +102,16 @@ public final class Subscription: Sendable {
         }
     }
 
-    func ledgers() -> [(stream: UInt64, end: Totals, reader: StreamLedger.Reader)] {
-        reader.withLock { reader in reader.ledgers(id) }
+    /// Copies of its places, all of one moment.
+    func places() -> [Place] { reader.withLock { $0.places } }
+
+    private static func deadline(of query: StreamQuery) -> UInt64 {
+        let now = Clock.monotonicNanoseconds()
+        if let wait = query.waitNanoseconds { return now + wait }
+        guard let until = query.untilNanoseconds, query.follow else { return .max }
+        let wall = Clock.realtimeNanoseconds()
+        // What is earlier may still be on its way from the ring.
+        return now + (until > wall ? until - wall : 0) + 500_000_000
     }
 }
 
@@ -113,6 +129,7 @@ extension Subscription {
         let hasMore = reader.withLock { reader in
             reader.places.contains { place in
                 place.stream.state.withLock { state in
+                    if place.isDone { return false }
                     if state.end.nextSequence > place.sequence { return true }
                     state.waiting[id] = self
                     return false
@@ -167,10 +184,24 @@ extension Subscription {
         heartbeatDeadline.store(Clock.monotonicNanoseconds() + interval, ordering: .relaxed)
     }
 
-    /// Wakes the reader where its heartbeat is due. - Returns: when to ask again.
+    /// Heartbeats of many readers are done together: they may be late by this.
+    private static let slackNanoseconds: UInt64 = 250_000_000
+
+    /// Wakes the reader where its heartbeat or its deadline is due. - Returns: when to ask again.
     func beat(now: UInt64) -> UInt64 {
-        let deadline = heartbeatDeadline.load(ordering: .relaxed)
-        guard deadline <= now else { return deadline }
+        let end = deadline.load(ordering: .relaxed)
+        if end <= now {
+            deadline.store(.max, ordering: .relaxed)
+            tell { $0.isDeadlineOver = true }
+        }
+        let next = beatHeart(now)
+        let slack = next == .max ? 0 : Self.slackNanoseconds
+        return min(next + slack, end <= now ? .max : end)
+    }
+
+    private func beatHeart(_ now: UInt64) -> UInt64 {
+        let due = heartbeatDeadline.load(ordering: .relaxed)
+        guard due <= now else { return due }
         let isWaiting = signal.withLock { $0.wake != nil }
         if isWaiting { tell { $0.isHeartbeatDue = true } }
         // One that does not wait has bytes to send, and is asked again later.

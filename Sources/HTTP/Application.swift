@@ -6,6 +6,13 @@ public protocol Application: Sendable {
     func admit(_ head: RequestHead) -> Admission
     /// The answer for a refusal. The server adds `X-Request-Id` itself.
     func refuse(_ refusal: Refusal, requestID: String) -> Response
+    /// Hears of each answer, once; not of requests whose client went away before.
+    func note(_ answer: AnswerNote)
+}
+
+extension Application {
+    /// Nothing.
+    public func note(_ answer: AnswerNote) {}
 }
 
 /// How a request is taken: decided from the head alone.
@@ -27,18 +34,21 @@ public enum Admission: Sendable {
         /// In bytes, of the body as sent and as unpacked. Over it: `bodyTooLarge`.
         public var bodyLimit: Int
         public var place: Place
+        /// The application's own mark, which comes back in the `AnswerNote`.
+        public var tag: Int?
         /// Called once, with the whole body. Where it runs on past `stop`, or the client has
         /// gone, its answer is dropped.
         public var handle: @Sendable (Request) -> Response
 
         /// See the members.
         public init(
-            body: BodySink, bodyLimit: Int, place: Place,
+            body: BodySink, bodyLimit: Int, place: Place, tag: Int? = nil,
             handle: @escaping @Sendable (Request) -> Response
         ) {
             self.body = body
             self.bodyLimit = bodyLimit
             self.place = place
+            self.tag = tag
             self.handle = handle
         }
     }

@@ -22,13 +22,16 @@ func connectionNotified(
         let connection = Connection(
             descriptor: descriptor, peer: unsafe Peer.of(mhd, descriptor: descriptor),
             second: core.watch.second)
+        core.statistics.connectionOpened(connection.peer)
         core.watch.add(connection)
         unsafe slot.pointee = Unmanaged.passRetained(connection).toOpaque()
     case .CONNECTION_NOTIFY_CLOSED:
         guard let raw = unsafe slot.pointee else { return }
         unsafe slot.pointee = nil
         // SAFETY: taken back once, the slot is empty now.
-        core.watch.remove(unsafe Unmanaged<Connection>.fromOpaque(raw).takeRetainedValue())
+        let connection = unsafe Unmanaged<Connection>.fromOpaque(raw).takeRetainedValue()
+        core.statistics.connectionClosed(connection.peer)
+        core.watch.remove(connection)
     @unknown default: return
     }
 }

@@ -35,7 +35,9 @@ final class Exchange {
     private var head: RequestHead?
     private var acceptsGzip = false
     private var isHTTP10 = false
+    private let began = Clock.monotonicNanoseconds()
     private var bodyBegan: UInt64 = 0
+    private var tag: Int?
     private var pump: StreamPump?
     private var streamNumber: UInt64 = 0
     private var lingers = false
@@ -115,6 +117,7 @@ final class Exchange {
             switch core.application.admit(head) {
             case .refuse(let response): return unsafe refuse(mhd, response, gate)
             case .accept(let plan):
+                tag = plan.tag
                 stage = try accepted(plan, gate)
                 bodyBegan = core.watch.second
                 return true
@@ -172,6 +175,7 @@ final class Exchange {
         } catch {
             // In the middle of a body libmicrohttpd takes no response.
             let response = refused(error)
+            note(response)
             unsafe Answer.send(
                 Answer.rendered(response, requestID: requestID), to: connection.descriptor,
                 Peer.session(of: mhd))
@@ -195,7 +199,7 @@ final class Exchange {
             work.finish(
                 Answer.packed(plan.handle(request), acceptsGzip: acceptsGzip, upTo: .max))
         }
-        guard core.submit(job, to: plan.place) else {
+        guard core.submit(job, to: plan.place, isLocal: connection.peer.isLocal) else {
             core.close(work.suspension)
             return unsafe answer(mhd, refused(.tooManyRequests))
         }
@@ -216,6 +220,7 @@ final class Exchange {
 
     private func send(_ mhd: OpaquePointer, _ response: Response, closes: Bool) -> Bool {
         stage = .answered
+        note(response)
         head = nil  // a stream may live for days
         connection.enter(.answer, second: core.watch.second)
         if case .stream(let stream) = response.body {
@@ -227,8 +232,19 @@ final class Exchange {
         defer { unsafe MHD_destroy_response(made) }
         unsafe Answer.addHeaders(
             made, response.headers, requestID: requestID, closes: closes || core.isStopping)
-        if let pump { streamNumber = core.watch.addStream(pump, descriptor: connection.descriptor) }
+        if let pump {
+            core.statistics.streamBegan()
+            streamNumber = core.watch.addStream(pump, descriptor: connection.descriptor)
+        }
         return unsafe MHD_queue_response(mhd, UInt32(clamping: response.status), made) == .YES
+    }
+
+    private func note(_ response: Response) {
+        core.application.note(
+            AnswerNote(
+                tag: tag, status: response.status,
+                nanoseconds: Clock.monotonicNanoseconds() - began, requestID: requestID, head: head,
+                peer: connection.peer))
     }
 
     private func refused(_ refusal: Refusal) -> Response {
@@ -238,6 +254,8 @@ final class Exchange {
     /// The request is over, however it ended; the connection may go on.
     func end() {
         if let pump {
+            // Its answer could not be made: it was never counted.
+            if streamNumber != 0 { core.statistics.streamEnded() }
             core.watch.removeStream(streamNumber)
             core.close(pump.suspension)
             pump.close()

@@ -6,6 +6,7 @@ struct ListeningSocket: ~Copyable, Sendable {
     let descriptor: FileDescriptor
     let port: UInt16?
     private let path: String?
+    private var isShared = false
     private let identity: (device: UInt64, inode: UInt64)?
     private static let backlog: Int32 = 1024
 
@@ -16,6 +17,11 @@ struct ListeningSocket: ~Copyable, Sendable {
                 descriptor = try Self.bindUnix(path, mode)
                 self.path = path
                 port = nil
+            case .inherited(let raw):
+                descriptor = try Self.inherited(raw)
+                path = nil
+                port = nil
+                isShared = true
             case .tcp(let host, let port), .tls(let host, let port, _):
                 descriptor = try Self.bindTCP(host, port)
                 path = nil
@@ -28,6 +34,8 @@ struct ListeningSocket: ~Copyable, Sendable {
 
     /// Takes no further connection, and the name away if it is still ours.
     func stop() {
+        // Who made it goes on listening.
+        if isShared { return }
         shutdown(descriptor.raw, Int32(SHUT_RDWR))
         guard let path, let identity else { return }
         // Whoever replaced it keeps it.
@@ -35,6 +43,22 @@ struct ListeningSocket: ~Copyable, Sendable {
             guard try FileSystem.identity(path) == identity else { return }
             try FileSystem.unlink(path)
         } catch { return }
+    }
+
+    /// A copy, so that the original stays open for a next start of us.
+    /// - Throws: `EINVAL` where it is no listening Unix socket.
+    private static func inherited(_ raw: Int32) throws(Errno) -> FileDescriptor {
+        let copy = FileDescriptor(owning: try check(fcntl(raw, F_DUPFD_CLOEXEC, 3)))
+        var isListening: Int32 = 0
+        var family: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        try check(
+            unsafe getsockopt(copy.raw, SOL_SOCKET, SO_ACCEPTCONN, &isListening, &length))
+        try check(unsafe getsockopt(copy.raw, SOL_SOCKET, SO_DOMAIN, &family, &length))
+        guard isListening != 0, family == AF_UNIX else { throw .einval }
+        // libmicrohttpd accepts until there is none left.
+        try check(fcntl(copy.raw, F_SETFL, fcntl(copy.raw, F_GETFL) | O_NONBLOCK))
+        return copy
     }
 
     private static func socket(_ family: Int32) throws(Errno) -> FileDescriptor {

@@ -4,13 +4,24 @@ internal import Glibc
 public import Linux
 
 /// Who is at the other end.
-public enum Peer: Sendable, Hashable {
+public enum Peer: Sendable, Hashable, CustomStringConvertible {
     /// As the kernel recorded it at connect(2).
     case unix(PeerCredentials)
     /// The address as text without the port; an IPv4 address also where it came mapped into IPv6.
     case tcp(address: String)
     /// The same over TLS, with the client's certificate where it sent one, valid or not.
     case tls(address: String, certificate: ClientCertificate?)
+
+    /// As in the log: `unix:uid=0,pid=7`, `tcp:127.0.0.1`.
+    public var description: String {
+        switch self {
+        case .unix(let peer): "unix:uid=\(peer.userID),pid=\(peer.processID)"
+        case .tcp(let address): "tcp:\(address)"
+        case .tls(let address, _): "tls:\(address)"
+        }
+    }
+
+    var isLocal: Bool { if case .unix = self { true } else { false } }
 }
 
 extension Peer {

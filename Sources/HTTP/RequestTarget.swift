@@ -55,21 +55,33 @@ struct RequestTarget: Sendable {
             while equals < piece.count && piece[equals] != UInt8(ascii: "=") { equals += 1 }
             let value = piece.extracting(min(equals + 1, piece.count)..<piece.count)
             query.append(
-                (try Self.decoded(piece.extracting(0..<equals)), try Self.decoded(value)))
+                (
+                    try Self.decoded(piece.extracting(0..<equals), isForm: true),
+                    try Self.decoded(value, isForm: true)
+                ))
         }
     }
 
-    /// Undoes the percent-encoding; `+` stays a plus.
-    private static func decoded(_ bytes: Span<UInt8>) throws(Refusal) -> String {
+    /// Undoes the percent-encoding.
+    /// - Parameter isForm: `+` is a space, as `curl -G --data-urlencode`, URLSearchParams and
+    ///   urllib write it in a query; in a path it stays a plus.
+    private static func decoded(_ bytes: Span<UInt8>, isForm: Bool = false) throws(Refusal)
+        -> String
+    {
+        let plus = isForm ? UInt8(ascii: "+") : UInt8(ascii: "%")
         var encoded = false
-        for index in bytes.indices where bytes[index] == UInt8(ascii: "%") { encoded = true }
+        for index in bytes.indices
+        where bytes[index] == UInt8(ascii: "%") || bytes[index] == plus {
+            encoded = true
+        }
         guard encoded else { return try text(bytes) }
         var plain: [UInt8] = []
         plain.reserveCapacity(bytes.count)
         var index = 0
         while index < bytes.count {
             guard bytes[index] == UInt8(ascii: "%") else {
-                plain.append(bytes[index])
+                let isSpace = isForm && bytes[index] == UInt8(ascii: "+")
+                plain.append(isSpace ? UInt8(ascii: " ") : bytes[index])
                 index += 1
                 continue
             }

@@ -57,6 +57,17 @@ public protocol ResponseStream: AnyObject, Sendable {
     /// not block.
     func next(into buffer: inout OutputSpan<UInt8>, wake: @escaping @Sendable () -> Void)
         -> StreamStep
+    /// Whether `stalled` is to be called before the connection is closed for a client that takes
+    /// nothing.
+    var handlesStalls: Bool { get }
+    /// The client took nothing for `writeStallSeconds`; it has as long again to take an end. Called
+    /// once, on a thread of the server's own; must not block.
+    func stalled()
     /// The connection is gone, or the stream ended. Called exactly once; `wake` is dead after it.
     func closed()
+}
+
+extension ResponseStream {
+    public var handlesStalls: Bool { false }
+    public func stalled() {}
 }

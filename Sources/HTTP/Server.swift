@@ -22,10 +22,11 @@ public final class Server: Sendable {
     ///   socket's path is taken by something else, `ENAMETOOLONG` over 107 bytes, `EACCES`.
     public init(
         _ listeners: [Listener], limits: ServerLimits, application: any Application,
+        statistics: ServerStatistics = ServerStatistics(),
         log: (@Sendable (String) -> Void)? = nil
     ) throws(ServerError) {
         do {
-            core = try Core(application, limits, log: log ?? MHDLog.standardError)
+            core = try Core(application, limits, statistics, log: log ?? MHDLog.standardError)
         } catch { throw ServerError("Cannot start the server's threads: \(error)", error) }
         let share = Self.connectionLimit(limits, listeners: listeners.count)
         var daemons: [Daemon] = []
@@ -71,6 +72,14 @@ public final class Server: Sendable {
         core.endSuspensions()
         for daemon in daemons { daemon.close() }
         core.close(deadline: deadline)
+    }
+
+    var daemonSockets: [ListenerAddress] {
+        daemons.withLock { $0.compactMap { $0.socket.address } }
+    }
+
+    func stalledWork(afterSeconds seconds: UInt64) -> [String] {
+        core.stalled(afterSeconds: seconds)
     }
 
     deinit { stop(deadlineMilliseconds: 0) }

@@ -11,8 +11,9 @@ public struct ServerLimits: Sendable {
     public var bodySeconds = 60
     /// On average, looked at after the first 5 seconds.
     public var bodyMinimumBytesPerSecond = 1024
-    /// Between two requests, and for anything on which nothing moves.
-    public var idleSeconds = 60
+    /// Between two requests, and for anything on which nothing moves: an answer too, of which the
+    /// client takes no byte.
+    public var idleSeconds = 30
     /// A stream of which the client takes no byte for so long is closed.
     public var writeStallSeconds = 30
     /// The request line and all headers. Up to 32 KiB are taken in at all.
@@ -21,6 +22,9 @@ public struct ServerLimits: Sendable {
     public var workers = 4
     /// Threads for `Place.load`.
     public var loadWorkers = 2
+    /// Threads of each of the two kinds that only the Unix socket's requests get, and only while
+    /// the others are busy: so an operator is served while the network keeps the rest at work.
+    public var reservedWorkers = 1
     /// Waiting for a worker, for each of the two pools.
     public var queuedRequests = 1024
 
@@ -32,6 +36,8 @@ public struct ServerLimits: Sendable {
 public enum Listener: Sendable, Hashable {
     /// A Unix socket; an existing dead socket is replaced. The directory's mode is the caller's.
     case unix(path: String, mode: UInt32)
+    /// A listening socket that somebody else made and keeps, by its descriptor; it is not closed.
+    case inherited(Int32)
     /// `host` is an address, or a name of which the first address that can be bound is taken;
     /// port 0 lets the kernel choose.
     case tcp(host: String, port: UInt16)

@@ -71,6 +71,11 @@ final class StreamPump: Sendable {
         return count
     }
 
+    var handlesStalls: Bool { stream.handlesStalls }
+
+    /// Tells the stream that its client takes nothing.
+    func stalled() { stream.stalled() }
+
     /// The request is over, however it ended.
     func close() {
         guard unsafe !isClosed else { return }

@@ -28,6 +28,7 @@ final class Watch: Sendable {
         var produced: UInt64 = 0
         var unsent: Int32 = 0
         var since: UInt64
+        var wasTold = false
     }
 
     private struct State {
@@ -50,13 +51,17 @@ final class Watch: Sendable {
     private static let wakeupTag = UInt64.max
 
     private let deadlines: Deadlines
+    private let statistics: ServerStatistics
     private let epoll: FileDescriptor
     private let wakeup: Wakeup
     private let state = Mutex(State())
+    /// The second of the last look at all deadlines.
+    private let swept = Atomic<UInt64>(0)
     private let thread = Mutex<NamedThread?>(nil)
 
-    init(_ deadlines: Deadlines) throws(Errno) {
+    init(_ deadlines: Deadlines, _ statistics: ServerStatistics) throws(Errno) {
         self.deadlines = deadlines
+        self.statistics = statistics
         epoll = FileDescriptor(owning: try check(epoll_create1(Int32(EPOLL_CLOEXEC))))
         wakeup = try Wakeup()
         try add(wakeup.raw, EPOLLIN.rawValue, tag: Self.wakeupTag)
@@ -67,6 +72,22 @@ final class Watch: Sendable {
     /// The second that it is. Read anew each time: this thread sleeps while nobody is connected,
     /// and a time that it kept would be the one of the last connection.
     var second: UInt64 { Clock.coarseMonotonicSeconds() }
+
+    /// Whether it should have looked at the clock and did not: it does each second while there are
+    /// connections.
+    func isLate() -> Bool {
+        func looks() -> Bool {
+            let isNeeded = state.withLock { !$0.connections.isEmpty && !$0.isStopped }
+            return isNeeded && second > swept.load(ordering: .relaxed) + 30
+        }
+        guard looks() else { return false }
+        // One that slept well until a moment ago, because nobody was connected.
+        for _ in 0..<300 {
+            Clock.sleep(nanoseconds: 10_000_000)
+            if !looks() { return false }
+        }
+        return true
+    }
 
     func add(_ connection: Connection) {
         let isFirst = state.withLock { state in
@@ -140,25 +161,24 @@ final class Watch: Sendable {
     private func run() {
         var events = unsafe [epoll_event](repeating: epoll_event(), count: 64)
         var isBusy = false
-        var swept: UInt64 = 0
         while true {
             let count = unsafe epoll_wait(epoll.raw, &events, 64, isBusy ? 1000 : -1)
             let now = second
-            let isNewSecond = swept != now
-            swept = now
+            let isNewSecond = swept.exchange(now, ordering: .relaxed) != now
             let tags = unsafe events.prefix(Int(max(0, count))).map { unsafe $0.data.u64 }
-            var ended: [StreamPump] = []
+            var (ended, stalled): ([StreamPump], [StreamPump]) = ([], [])
             var trims = false
             let goesOn = state.withLock { state in
                 for tag in tags { handle(tag, &state, &ended) }
                 if isNewSecond {
-                    sweep(now, &state, &ended)
+                    sweep(now, &state, &ended, &stalled)
                     trims = Self.isWorthTrimming(&state)
                 }
                 isBusy = !state.connections.isEmpty || !state.lingering.isEmpty
                 return !state.isStopped
             }
             for pump in ended { pump.suspension.end() }
+            for pump in stalled { pump.stalled() }
             // Connections have 32 KiB each in the heap, which keeps them to the end otherwise.
             if trims { malloc_trim(0) }
             if !goesOn { return }
@@ -191,7 +211,10 @@ final class Watch: Sendable {
         }
     }
 
-    private func sweep(_ now: UInt64, _ state: inout State, _ ended: inout [StreamPump]) {
+    private func sweep(
+        _ now: UInt64, _ state: inout State, _ ended: inout [StreamPump],
+        _ stalled: inout [StreamPump]
+    ) {
         for connection in state.connections.values {
             let (phase, since) = connection.phase
             let limit: UInt64
@@ -202,9 +225,11 @@ final class Watch: Sendable {
             case .answer: continue
             }
             // libmicrohttpd sees the end of the socket and closes the connection.
-            if now > since + limit { shutdown(connection.descriptor, Int32(SHUT_RDWR)) }
+            if now > since + limit && shutdown(connection.descriptor, Int32(SHUT_RDWR)) == 0 {
+                statistics.connectionExpired()
+            }
         }
-        for number in Array(state.streams.keys) { look(at: number, now, &state, &ended) }
+        for number in Array(state.streams.keys) { look(at: number, now, &state, &ended, &stalled) }
         for (descriptor, lingering) in state.lingering where now > lingering.until {
             state.lingering[descriptor] = nil
             close(descriptor)
@@ -220,7 +245,8 @@ final class Watch: Sendable {
 
     /// Ends a stream of which the client acknowledged nothing since `stallSeconds`.
     private func look(
-        at number: UInt64, _ now: UInt64, _ state: inout State, _ ended: inout [StreamPump]
+        at number: UInt64, _ now: UInt64, _ state: inout State, _ ended: inout [StreamPump],
+        _ stalled: inout [StreamPump]
     ) {
         guard var stream = state.streams[number] else { return }
         let produced = stream.pump.produced
@@ -231,7 +257,14 @@ final class Watch: Sendable {
             stream.since = now
             state.streams[number] = stream
         } else if now > stream.since + deadlines.stallSeconds {
+            if stream.pump.handlesStalls, !stream.wasTold {
+                stream.wasTold = true
+                stream.since = now
+                state.streams[number] = stream
+                return stalled.append(stream.pump)
+            }
             shutdown(stream.descriptor, Int32(SHUT_RDWR))
+            statistics.connectionExpired()
             ended.append(stream.pump)
         }
     }

@@ -7,21 +7,29 @@ final class WorkerPool: Sendable {
         var queue: [@Sendable () -> Void] = []
         var isClosed = false
         var running = 0
+        /// When each thread began its job, by its number.
+        var began: [Int: UInt64] = [:]
+        /// Threads that wait for a job; the queue's first have been given to them in a moment.
+        var idle = 0
     }
 
+    let name: String
     private let queueLimit: Int
     private let monitor: Monitor<State>
 
-    /// - Parameter name: of the threads, which get a number.
+    /// - Parameters:
+    ///   - name: of the threads, which get a number.
+    ///   - threads: a pool without any takes nothing.
     /// - Throws: `EAGAIN` at the limit of threads.
     init(_ name: String, threads: Int, queueLimit: Int) throws(Errno) {
+        self.name = name
         self.queueLimit = queueLimit
         let monitor = Monitor(State())
         self.monitor = monitor
-        for number in 1...max(1, threads) {
+        for number in 1..<(threads + 1) {
             monitor.change { $0.running += 1 }
             do {
-                _ = try NamedThread("\(name)-\(number)") { Self.work(monitor) }
+                _ = try NamedThread("\(name)-\(number)") { Self.work(monitor, number) }
             } catch {
                 monitor.changeForAll { state in
                     state.running -= 1
@@ -33,9 +41,12 @@ final class WorkerPool: Sendable {
     }
 
     /// False where the queue is full, or the pool closed.
-    func submit(_ job: @escaping @Sendable () -> Void) -> Bool {
+    /// - Parameter ifIdle: also false where no thread would begin at once.
+    func submit(ifIdle: Bool = false, _ job: @escaping @Sendable () -> Void) -> Bool {
         monitor.change { state in
-            guard state.queue.count < queueLimit && !state.isClosed else { return false }
+            guard state.queue.count < queueLimit && !state.isClosed && state.running > 0
+            else { return false }
+            guard !ifIdle || state.idle > state.queue.count else { return false }
             state.queue.append(job)
             return true
         }
@@ -52,14 +63,25 @@ final class WorkerPool: Sendable {
     /// Drops what no thread has begun.
     func dropQueue() { monitor.change { $0.queue.removeAll() } }
 
-    private static func work(_ monitor: Monitor<State>) {
+    /// When the job that has been running longest was begun; `nil` where none runs.
+    var oldestJob: UInt64? { monitor.quietly { $0.began.values.min() } }
+
+    private static func work(_ monitor: Monitor<State>, _ number: Int) {
         while true {
+            var isCounted = false
             let job = monitor.wait(until: nil) { state -> (@Sendable () -> Void)?? in
-                if !state.queue.isEmpty { return .some(state.queue.removeFirst()) }
+                if !isCounted { state.idle += 1 }
+                isCounted = true
+                if !state.queue.isEmpty {
+                    state.idle -= 1
+                    state.began[number] = Clock.monotonicNanoseconds()
+                    return .some(state.queue.removeFirst())
+                }
                 return state.isClosed ? .some(nil) : nil
             }
             guard let job = job ?? nil else { break }
             job()
+            _ = monitor.quietly { $0.began.removeValue(forKey: number) }
         }
         monitor.changeForAll { $0.running -= 1 }
     }

@@ -66,6 +66,25 @@ extension JSONValue {
         try body(unsafe Span(_unsafeStart: start, count: count))
     }
 
+    /// Copies text that somebody else made from byte `offset` on, as much as fits.
+    /// - Returns: how many bytes that were.
+    public static func copy(
+        _ text: Span<UInt8>, from offset: Int, into output: inout OutputSpan<UInt8>
+    ) -> Int {
+        precondition(offset >= 0 && offset <= text.count, "byte \(offset) of \(text.count)")
+        let size = min(text.count - offset, output.freeCapacity)
+        guard size > 0 else { return 0 }
+        unsafe text.withUnsafeBufferPointer { text in
+            unsafe output.withUnsafeMutableBufferPointer { buffer, count in
+                guard let base = buffer.baseAddress, let source = text.baseAddress else { return }
+                // SAFETY: the room was measured, and the text has that many bytes from `offset` on.
+                unsafe (base + count).update(from: source + offset, count: size)
+                count += size
+            }
+        }
+        return size
+    }
+
     /// Copies the text from byte `offset` on to where somebody else sends it, as much as fits.
     /// - Returns: how many bytes that were.
     public borrowing func copy(from offset: Int, into output: inout OutputSpan<UInt8>) -> Int {

@@ -55,6 +55,60 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
         self.init(nanoseconds: start &+ bootNanoseconds)
     }
 
+    /// Reads RFC 3339: `2026-01-31T12:00:00Z`, with a fraction of up to nine digits, `+02:00` for
+    /// `Z`, small letters or a space for `T`. `nil` for anything else, and before 1970.
+    public init?(parsing text: String) {
+        var bytes = Array(text.utf8)
+        // A zone's plus that was not encoded in a query.
+        if bytes.count > 20, bytes[bytes.count - 6] == 0x20 { bytes[bytes.count - 6] = 0x2B }
+        func number(_ range: Range<Int>) -> Int? {
+            guard range.upperBound <= bytes.count else { return nil }
+            var value = 0
+            for byte in bytes[range] {
+                guard byte >= 0x30, byte <= 0x39 else { return nil }
+                value = value * 10 + Int(byte - 0x30)
+            }
+            return value
+        }
+        guard bytes.count >= 20, bytes[4] == 0x2D, bytes[7] == 0x2D, bytes[13] == 0x3A,
+            bytes[16] == 0x3A, [0x54, 0x74, 0x20].contains(bytes[10]),
+            let year = number(0..<4), let month = number(5..<7), let day = number(8..<10),
+            let hour = number(11..<13), let minute = number(14..<16),
+            let second = number(17..<19), (1...12).contains(month), (1...31).contains(day),
+            hour < 24, minute < 60, second < 61
+        else { return nil }
+        var (at, fraction) = (19, 0)
+        if bytes[19] == 0x2E {
+            let end = bytes[20...].firstIndex { $0 < 0x30 || $0 > 0x39 } ?? bytes.count
+            guard end > 20, end <= 29, let digits = number(20..<end) else { return nil }
+            fraction = (end..<29).reduce(digits) { value, _ in value * 10 }
+            at = end
+        }
+        var shift = 0
+        let zone = at < bytes.count ? bytes[at] : 0
+        if zone == 0x2B || zone == 0x2D, bytes.count == at + 6, bytes[at + 3] == 0x3A,
+            let hours = number(at + 1..<at + 3), let minutes = number(at + 4..<at + 6)
+        {
+            shift = (hours * 60 + minutes) * (zone == 0x2B ? 60 : -60)
+        } else {
+            guard zone | 0x20 == 0x7A, bytes.count == at + 1 else { return nil }
+        }
+        let days = Self.days(year, month, day)
+        let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second - shift
+        guard seconds >= 0 else { return nil }
+        nanoseconds = UInt64(seconds) * 1_000_000_000 + UInt64(fraction)
+    }
+
+    // Hinnant, as below, days_from_civil.
+    private static func days(_ year: Int, _ month: Int, _ day: Int) -> Int {
+        let shifted = month <= 2 ? year - 1 : year
+        let era = shifted / 400
+        let yearOfEra = shifted - era * 400
+        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
+        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
+        return era * 146_097 + dayOfEra - 719_468
+    }
+
     public static func now() -> Timestamp { Timestamp(nanoseconds: Clock.realtimeNanoseconds()) }
 
     public static func < (one: Timestamp, other: Timestamp) -> Bool {

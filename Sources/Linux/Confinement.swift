@@ -4,7 +4,8 @@ internal import Glibc
 /// What a process that handles bytes of a stranger takes away from itself before it looks at them.
 public enum Confinement {
     /// Bounds memory and CPU time, forbids core files and new privileges, makes the process die
-    /// with the thread that started it, and gives it `name`.
+    /// with the thread that started it, gives it `name`, and leaves it the system calls of a load
+    /// (`SystemCallFilter`).
     ///
     /// - Parameter cpuSeconds: after them SIGXCPU, a second later SIGKILL.
     /// - Throws: `EPERM`, `EINVAL` where a limit above the present hard one is asked for.
@@ -17,6 +18,10 @@ public enum Confinement {
         try check(apiary_prctl(PR_SET_DUMPABLE, 0))
         try check(apiary_prctl(PR_SET_PDEATHSIG, UInt(SIGKILL)))
         _ = unsafe apiary_set_thread_name(name)  // the kernel cuts it
+        do { try SystemCallFilter.install() } catch {
+            // A kernel without seccomp; the limits above hold all the same.
+            if error != .einval { throw error }
+        }
     }
 
     /// Lowers a limit; one that is lower already stays.

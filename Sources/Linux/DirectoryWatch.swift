@@ -9,6 +9,7 @@ public final class DirectoryWatch: Sendable {
     private static let created: UInt32 = 0x0000_0100  // IN_CREATE
     private static let deleted: UInt32 = 0x0000_0200  // IN_DELETE
     private static let itself: UInt32 = 0x0000_0C00  // IN_DELETE_SELF | IN_MOVE_SELF
+    private static let contents: UInt32 = 0x0000_000C  // IN_CLOSE_WRITE | IN_ATTRIB
     private static let onlyDirectories: UInt32 = 0x0100_0000  // IN_ONLYDIR
 
     /// - Throws: `EMFILE` at the user's limit of instances (fs.inotify.max_user_instances).
@@ -21,9 +22,11 @@ public final class DirectoryWatch: Sendable {
     public var raw: Int32 { descriptor.raw }
 
     /// Adds a directory; one that is watched already stays so.
+    /// - Parameter withContents: also tells that a file in it was written, or its mode changed.
     /// - Throws: `ENOENT`; `ENOSPC` at the user's limit of watches (fs.inotify.max_user_watches).
-    public func add(_ path: String) throws(Errno) {
-        let mask = Self.moved | Self.created | Self.deleted | Self.itself | Self.onlyDirectories
+    public func add(_ path: String, withContents: Bool = false) throws(Errno) {
+        var mask = Self.moved | Self.created | Self.deleted | Self.itself | Self.onlyDirectories
+        if withContents { mask |= Self.contents }
         try check(unsafe inotify_add_watch(descriptor.raw, path, mask))
     }
 

@@ -59,6 +59,7 @@ public struct Errno: Error, RawRepresentable, Hashable, Sendable, CustomStringCo
     public static let eloop = Errno(rawValue: ELOOP)
     public static let etimedout = Errno(rawValue: ETIMEDOUT)
     public static let eopnotsupp = Errno(rawValue: EOPNOTSUPP)
+    public static let edquot = Errno(rawValue: EDQUOT)
     public static let eaddrinuse = Errno(rawValue: EADDRINUSE)
     public static let eaddrnotavail = Errno(rawValue: EADDRNOTAVAIL)
     public static let eafnosupport = Errno(rawValue: EAFNOSUPPORT)

@@ -126,6 +126,13 @@ public struct FileDescriptor: ~Copyable, Sendable {
         return Int(status.st_size)
     }
 
+    /// Takes disk space for the first `sizeBytes` of the file, fallocate(2).
+    /// - Throws: `ENOSPC`; `EOPNOTSUPP` where the file system cannot.
+    public func allocate(_ sizeBytes: Int) throws(Errno) {
+        let result = posix_fallocate(raw, 0, sizeBytes)
+        guard result == 0 else { throw Errno(rawValue: result) }
+    }
+
     /// Waits until the file's bytes and length are on the disk (fsync(2)).
     public func synchronize() throws(Errno) {
         try check(fsync(raw))

@@ -82,6 +82,16 @@ public enum FileSystem {
         return names.sorted()
     }
 
+    /// How many names are in a directory, `.` and `..` left out.
+    public static func count(_ path: String) throws(Errno) -> Int {
+        // SAFETY: the directory stream is opened and closed here and used on this thread only.
+        guard let directory = unsafe opendir(path) else { throw Errno.current }
+        defer { unsafe _ = closedir(directory) }
+        var count = 0
+        while unsafe readdir(directory) != nil { count += 1 }
+        return count - 2
+    }
+
     /// Makes one directory; an existing one is fine.
     public static func makeDirectory(_ path: String, mode: UInt32 = 0o700) throws(Errno) {
         guard unsafe mkdir(path, mode) != 0 else { return }
@@ -148,6 +158,21 @@ public enum FileSystem {
         case 0x6367_7270: return .cgroup2
         case let magic: return .other(magic: magic)
         }
+    }
+
+    /// The size of a path's file system, and what of it is free for this process.
+    public static func space(_ path: String) throws(Errno) -> (totalBytes: Int, freeBytes: Int) {
+        var status = statfs()
+        try check(unsafe statfs(path, &status))
+        let block = Int(status.f_bsize)
+        return (Int(status.f_blocks) * block, Int(status.f_bavail) * block)
+    }
+
+    /// Whether a path's file system is mounted read-only.
+    public static func isReadOnly(_ path: String) throws(Errno) -> Bool {
+        var status = statfs()
+        try check(unsafe statfs(path, &status))
+        return status.f_flags & 1 != 0  // statfs(2): ST_RDONLY
     }
 
     /// Mounts a file system that has no device: `bpf`, `tracefs`.

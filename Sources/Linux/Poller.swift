@@ -9,6 +9,9 @@ public final class Poller: Sendable {
         descriptor = FileDescriptor(owning: try check(epoll_create1(Int32(EPOLL_CLOEXEC))))
     }
 
+    /// Readable while one of its descriptors is: a poller can be in another.
+    public var raw: Int32 { descriptor.raw }
+
     /// Adds a descriptor for reading; `tag` comes back from `wait`. The descriptor stays the
     /// caller's, who removes it before closing it.
     public func add(_ raw: Int32, tag: UInt64) throws(Errno) {

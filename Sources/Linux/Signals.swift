@@ -16,16 +16,27 @@ public enum Signal: Int32, Sendable, CaseIterable {
         Glibc.signal(SIGPIPE, SIG_IGN)
     }
 
+    /// Sends it to this process: the thread that waits takes it.
+    public func send() { kill(getpid(), rawValue) }
+
     /// Waits for the next one.
-    public static func next() -> Signal {
+    /// - Parameter timeoutNanoseconds: `nil` waits for ever.
+    /// - Returns: `nil` when the time is over.
+    public static func next(timeoutNanoseconds: UInt64? = nil) -> Signal? {
         var set = sigset_t()
         unsafe sigemptyset(&set)
         for signal in allCases { unsafe sigaddset(&set, signal.rawValue) }
+        var time = timespec()
+        if let timeoutNanoseconds {
+            time.tv_sec = Int(timeoutNanoseconds / 1_000_000_000)
+            time.tv_nsec = Int(timeoutNanoseconds % 1_000_000_000)
+        }
         while true {
-            var number: Int32 = 0
-            if unsafe sigwait(&set, &number) == 0, let signal = Signal(rawValue: number) {
-                return signal
-            }
+            let number =
+                timeoutNanoseconds == nil
+                ? unsafe sigwaitinfo(&set, nil) : unsafe sigtimedwait(&set, nil, &time)
+            if let signal = Signal(rawValue: number) { return signal }
+            if number < 0 && Glibc.errno == EAGAIN { return nil }
         }
     }
 }

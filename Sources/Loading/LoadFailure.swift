@@ -4,7 +4,7 @@ public import Linux
 /// Why an object was not loaded. Everything here is for the client.
 public struct LoadFailure: Error, Sendable, Hashable {
     /// Where it ended.
-    public enum Stage: String, Sendable {
+    public enum Stage: String, Sendable, CaseIterable {
         /// The bytes are no BPF object that libbpf can open.
         case elf
         /// The object's or the kernel's type information.
@@ -19,6 +19,8 @@ public struct LoadFailure: Error, Sendable, Hashable {
         case verifier
         /// A missing capability, lockdown, or a kernel that forbids this kind.
         case permission
+        /// More maps, or memory for them, than is left.
+        case quota
         /// The bpffs.
         case pin
         /// An option that names what the object lacks.

@@ -65,6 +65,7 @@ extension LoadReport.Map {
         object["type"] = JSONValue(type)
         object["pin"] = pin.map { .string($0) }
         object["internal"] = .bool(isInternal)
+        object["flags"] = flags == 0 ? nil : JSONValue(flags)
         return .object(object)
     }
 
@@ -73,7 +74,10 @@ extension LoadReport.Map {
             let type = json["type"]?.uint64.flatMap(UInt32.init(exactly:)),
             let isInternal = json["internal"]?.bool
         else { return nil }
-        self.init(name: name, type: type, pin: json["pin"]?.string, isInternal: isInternal)
+        let flags = json["flags"]?.uint64.flatMap(UInt32.init(exactly:))
+        self.init(
+            name: name, type: type, pin: json["pin"]?.string, isInternal: isInternal,
+            flags: flags ?? 0)
     }
 }
 
@@ -96,14 +100,22 @@ extension LoadReport.Global {
 
 extension LoadReport.EventType {
     var json: JSONValue {
-        ["map": .string(map), "type": .string(type), "source": .string(source.rawValue)]
+        var document = JSONObject()
+        document["map"] = .string(map)
+        document["type"] = .string(type)
+        document["source"] = .string(source.rawValue)
+        document["tag"] = tag.map { .string($0) }
+        document["tag_member"] = tagMember.map { .string($0) }
+        return .object(document)
     }
 
     init?(json: JSONValue) {
         guard let map = json["map"]?.string, let type = json["type"]?.string,
             let source = json["source"]?.string.flatMap(Source.init)
         else { return nil }
-        self.init(map: map, type: type, source: source)
+        self.init(
+            map: map, type: type, source: source, tag: json["tag"]?.string,
+            tagMember: json["tag_member"]?.string)
     }
 }
 

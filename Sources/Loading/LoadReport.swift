@@ -46,8 +46,15 @@ public struct LoadReport: Sendable, Hashable {
         public var pin: String?
         /// Holds global variables, and was made by libbpf, not declared in `.maps`.
         public var isInternal: Bool
+        /// `BPF_F_…` as the object declares them: of `BPF_F_RDONLY` and `BPF_F_WRONLY`, which hold
+        /// for a descriptor, the kernel's own copy forgets.
+        public var flags: UInt32
 
-        public init(name: String, type: UInt32, pin: String? = nil, isInternal: Bool = false) {
+        public init(
+            name: String, type: UInt32, pin: String? = nil, isInternal: Bool = false,
+            flags: UInt32 = 0
+        ) {
+            self.flags = flags
             self.name = name
             self.type = type
             self.pin = pin
@@ -87,11 +94,20 @@ public struct LoadReport: Sendable, Hashable {
         /// looked for in that order in the kernel's copy of the program's BTF.
         public var type: String
         public var source: Source
+        /// Where a ring has records of several types: the value of `tagMember` that this type's
+        /// have, a number or an enum's name.
+        public var tag: String?
+        public var tagMember: String?
 
-        public init(map: String, type: String, source: Source) {
+        public init(
+            map: String, type: String, source: Source, tag: String? = nil,
+            tagMember: String? = nil
+        ) {
             self.map = map
             self.type = type
             self.source = source
+            self.tag = tag
+            self.tagMember = tagMember
         }
     }
 

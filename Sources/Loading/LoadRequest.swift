@@ -31,6 +31,9 @@ public struct LoadRequest: Sendable, Hashable {
     public var maxEntries: [String: UInt32] = [:]
     /// map -> path of a pinned map to use instead of a new one.
     public var reusedMaps: [String: String] = [:]
+    /// As many new maps, and bytes of them reckoned beforehand, as there may be; `nil`: any.
+    public var mapLimit: Int?
+    public var mapMemoryLimitBytes: Int?
     public var verifierLog = VerifierLog.brief
 
     public init() {}
@@ -49,6 +52,8 @@ extension LoadRequest {
         }
         if !maxEntries.isEmpty { object["max_entries"] = Self.object(maxEntries) { JSONValue($0) } }
         if !reusedMaps.isEmpty { object["reused_maps"] = Self.object(reusedMaps) { .string($0) } }
+        object["map_limit"] = mapLimit.map { JSONValue($0) }
+        object["map_memory_limit_bytes"] = mapMemoryLimitBytes.map { JSONValue($0) }
         object["verifier_log"] = .string(verifierLog.rawValue)
         return .object(object)
     }
@@ -80,6 +85,12 @@ extension LoadRequest {
             case "reused_maps":
                 guard let map = Self.dictionary(member.value, { $0.string }) else { return nil }
                 reusedMaps = map
+            case "map_limit":
+                guard let count = member.value.int else { return nil }
+                mapLimit = count
+            case "map_memory_limit_bytes":
+                guard let bytes = member.value.int else { return nil }
+                mapMemoryLimitBytes = bytes
             case "verifier_log":
                 guard let log = member.value.string.flatMap(VerifierLog.init) else { return nil }
                 verifierLog = log

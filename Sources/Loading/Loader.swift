@@ -8,6 +8,8 @@ public import Linux
 public struct Loader: Sendable {
     public let executable: String
     public var limits: LoaderLimits
+    /// Of this loader and its copies.
+    public let statistics = LoaderStatistics()
 
     /// - Parameter executable: path of apiary-loader, beside the daemon's own by default.
     public init(executable: String, limits: LoaderLimits = LoaderLimits()) {
@@ -21,6 +23,20 @@ public struct Loader: Sendable {
     /// - Throws: `LoadFailure`; nothing is loaded then.
     /// - Note: 5 ms and the verifier's time. Blocks the calling thread up to the deadline.
     public func load(_ object: MemoryFile, _ request: LoadRequest) throws(LoadFailure)
+        -> LoadReport
+    {
+        let began = Clock.monotonicNanoseconds()
+        do throws(LoadFailure) {
+            let report = try loaded(object, request)
+            statistics.count(nil, nanoseconds: Clock.monotonicNanoseconds() - began)
+            return report
+        } catch {
+            statistics.count(error.stage, nanoseconds: Clock.monotonicNanoseconds() - began)
+            throw error
+        }
+    }
+
+    private func loaded(_ object: MemoryFile, _ request: LoadRequest) throws(LoadFailure)
         -> LoadReport
     {
         do {

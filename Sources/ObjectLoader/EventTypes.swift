@@ -4,7 +4,8 @@ internal import Loading
 /// Which struct the records of a ring buffer or perf event array are: the kernel keeps no value
 /// type for them, so the object declares it.
 enum EventTypes {
-    /// The section of `APIARY_EVENTS`: variables `<map>_record`, pointers to the record's type.
+    /// The section of `APIARY_EVENTS`: variables `<map>_record`, pointers to the record's type;
+    /// where there are several, `<map>_record_<tag>`, and `<map>_type_by_<member>`.
     private static let section = ".apiary.events"
     private static let suffix = "_record"
 
@@ -13,12 +14,22 @@ enum EventTypes {
     {
         let types = LibbpfTypes(object)
         var found: [LoadReport.EventType] = []
-        for variable in types.variables(in: section) where variable.name.hasSuffix(suffix) {
-            let name = String(variable.name.dropLast(suffix.count))
-            guard object.maps.contains(where: { $0.name == name && $0.isEventMap }),
-                let type = types.record(behind: variable.type)
-            else { continue }
-            found.append(LoadReport.EventType(map: name, type: type, source: .declared))
+        let variables = types.variables(in: section)
+        for map in object.maps.filter(\.isEventMap) {
+            let tagMember = variables.lazy.compactMap {
+                Self.rest($0.name, behind: map.name + "_type_by_")
+            }.first
+            for variable in variables {
+                let isWhole = variable.name == map.name + suffix
+                let tag = Self.rest(variable.name, behind: map.name + suffix + "_")
+                guard isWhole || tag != nil && tagMember != nil,
+                    let type = types.record(behind: variable.type)
+                else { continue }
+                found.append(
+                    LoadReport.EventType(
+                        map: map.name, type: type, source: .declared, tag: tag,
+                        tagMember: tag == nil ? nil : tagMember))
+            }
         }
         let undeclared = object.maps.filter { map in
             map.isEventMap && !found.contains { $0.map == map.name }
@@ -30,6 +41,11 @@ enum EventTypes {
             found.append(LoadReport.EventType(map: map.name, type: type, source: .anchor))
         }
         return found
+    }
+
+    private static func rest(_ name: String, behind prefix: String) -> String? {
+        guard name.hasPrefix(prefix), name.utf8.count > prefix.utf8.count else { return nil }
+        return String(name.dropFirst(prefix.count))
     }
 
     /// The one pointer to a struct among the global variables that no code refers to: the idiom

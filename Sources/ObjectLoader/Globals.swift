@@ -102,7 +102,7 @@ enum Globals {
         _ pointer: JSONPointer
     ) throws(LoadFailure) -> [UInt8] {
         let plan: ValuePlan
-        do { plan = try ValuePlan(types, type: variable.type) } catch {
+        do { plan = try ValuePlan(types, variable: variable) } catch {
             throw LoadFailure(
                 .global, "variable \"\(variable.name)\" cannot be set: \(error.reason)",
                 pointer: pointer.description)

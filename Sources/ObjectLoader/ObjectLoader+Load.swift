@@ -14,6 +14,7 @@ extension ObjectLoader {
         let functions = try choose(request.onlyFunctions, of: object)
         try setTargets(request, of: functions)
         try MapOptions.set(request, on: object.maps)
+        try MapQuota.check(request, object.maps)
         let types = try ObjectTypes(object)
         let kept = Set(request.reusedMaps.filter { !$0.value.isEmpty }.keys)
         try Globals.set(request.globals, in: object, types, kept: kept)
@@ -42,7 +43,7 @@ extension ObjectLoader {
             maps: maps.enumerated().map { index, map in
                 LoadReport.Map(
                     name: map.name, type: map.type, pin: areKept ? "m\(index)" : nil,
-                    isInternal: map.isInternal)
+                    isInternal: map.isInternal, flags: map.flags)
             },
             globals: Globals.list(object, types),
             eventTypes: EventTypes.find(object, functions),

@@ -21,8 +21,8 @@ internal import Linux
     var type: UInt32 { unsafe bpf_map__type(map).rawValue }
     var keySize: UInt32 { unsafe bpf_map__key_size(map) }
     var valueSize: UInt32 { unsafe bpf_map__value_size(map) }
-    var flags: UInt32 { unsafe bpf_map__map_flags(map) }
     var maxEntries: UInt32 { unsafe bpf_map__max_entries(map) }
+    var flags: UInt32 { unsafe bpf_map__map_flags(map) }
 
     var typeName: String { Self.typeName(type) }
 

@@ -31,6 +31,10 @@ extension ProblemType {
     public static let invalidCursor = row(
         "invalid_cursor", 400, "The cursor is not one of this daemon's",
         "Use a cursor as this daemon gave it, or since=oldest or since=now.")
+    public static let invalidFilter = row(
+        "invalid_filter", 400, "The filter is not understood",
+        "Compare members of the record with values, pid == 7 && comm ~ \"ssh*\"; the detail says "
+            + "at which byte it goes wrong.")
     public static let invalidMember = row(
         "invalid_member", 400, "A member has a value that is not allowed",
         "Give a value of the type and form that the detail names.")
@@ -85,7 +89,7 @@ extension ProblemType {
         "Remove something, or raise the limit that the detail names in the configuration.")
     public static let objectNotAllowed = row(
         "object_not_allowed", 422, "The object is not one that may be loaded here",
-        "Sign it with a configured key, or add its digest to the configuration's list.")
+        "Sign it with a configured key, or have its digest added to allowed_objects.")
     public static let objectRefused = row(
         "object_refused", 422, "The object is not a BPF object that can be loaded",
         "Compile for the BPF target with -g; libbpf_log says what it could not read.")
@@ -154,11 +158,16 @@ extension ProblemType {
         "no_space", 507, "There is no space left on the disk",
         "Free space in the directory that the detail names.", retryable: true)
 
+    public static let storageRefused = row(
+        "storage_refused", 507, "The disk does not take what is written",
+        "Look after the disk that the detail names; what is attached goes on, and reads do too.",
+        retryable: true)
+
     /// Every problem that the API can answer with, in the order of the documentation.
     public static let all: [ProblemType] = [
         malformedRequest, malformedJSON, malformedYAML, unknownMember, unknownParameter,
-        invalidParameter,
-        invalidName, invalidCursor, invalidMember, unauthenticated, crossOrigin, forbidden,
+        invalidParameter, invalidName, invalidCursor, invalidFilter, invalidMember,
+        unauthenticated, crossOrigin, forbidden,
         notFound, methodNotAllowed,
         notAcceptable, conflict, alreadyExists, programInUse, attachBusy, lengthRequired,
         preconditionFailed, bodyTooLarge, unsupportedMediaType, wrongHost, quotaExceeded,
@@ -166,6 +175,6 @@ extension ProblemType {
         verifierRefused, loadRefused, loaderCrashed, loaderDeadline, invalidValue, sizeMismatch,
         attachRefused, wrongKind, targetNotFound, unsupportedMapOperation, preconditionRequired,
         tooManyRequests, internalError, hostLacks, kernelForbids, notReady, stopping,
-        resourceExhausted, mapFull, noSpace,
+        resourceExhausted, mapFull, noSpace, storageRefused,
     ]
 }

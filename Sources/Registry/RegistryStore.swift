@@ -26,21 +26,78 @@ public final class RegistryStore: Sendable {
         self.auditLimit = auditLimit
         self.audited = audited
         do {
+            try Self.inspect(path)
             var configuration = Configuration()
             configuration.journalMode = .wal
             configuration.foreignKeysEnabled = true
             configuration.busyMode = .timeout(5)
             configuration.label = "registry"
             queue = try DatabaseQueue(path: path, configuration: configuration)
-            // Before anything is written: a broken file stays as it is.
-            let check = try queue.read { try String.fetchAll($0, sql: "PRAGMA quick_check(5)") }
-            guard check == ["ok"] else {
-                throw RegistryError(kind: .corrupt, reason: check.joined(separator: "; "))
-            }
             try Self.migrate(queue)
+            try Self.checkColumns(queue)
             // GRDB lowers synchronous to NORMAL when it sets WAL; what is acknowledged must be
             // durable.
             try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+        } catch {
+            throw Self.translate(error)
+        }
+    }
+
+    /// Looks at a file that is there before anything can write to it: a broken one, and one of a
+    /// later release, stay as they are.
+    private static func inspect(_ path: String) throws {
+        guard FileSystem.exists(path) else { return }
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(5)
+        let reader = try DatabaseQueue(path: path, configuration: configuration)
+        let check = try reader.read { database in
+            if try Migrations.migrator.hasBeenSuperseded(database) { throw newer }
+            return try String.fetchAll(database, sql: "PRAGMA quick_check(5)")
+        }
+        guard check == ["ok"] else {
+            throw RegistryError(kind: .corrupt, reason: check.joined(separator: "; "))
+        }
+        try reader.close()
+    }
+
+    /// What is read below must be there: damage may have hit the schema's own text.
+    private static func checkColumns(_ queue: DatabaseQueue) throws {
+        let columns = [
+            ("state", "id, revision, format"), ("objects", "digest, size_bytes, created_at"),
+            (
+                "programs",
+                "name, digest, size_bytes, options, labels, state, load_id, boot_id, report, "
+                    + "problem, loaded_at, kernel_ids, revision"
+            ),
+            (
+                "probes",
+                "id, program, function, attach, enabled, labels, state, pin, boot_id, problem, "
+                    + "created_at, link_ids, target, when_gone, revision"
+            ),
+            ("intents", "name, kind, subject, boot_id, started_at"),
+            ("variables", "program, name, value, pending"),
+            ("snapshots", "program, map, file, entries, taken_at"),
+            (
+                "audit",
+                "sequence, time, request_id, actor, action, subject, outcome, revision"
+            ),
+        ]
+        do {
+            try queue.read { database in
+                for (table, names) in columns {
+                    _ = try Row.fetchOne(database, sql: "SELECT \(names) FROM \(table) LIMIT 0")
+                }
+            }
+        } catch let error as DatabaseError {
+            throw RegistryError(kind: .corrupt, reason: "its schema is damaged: \(error)")
+        }
+    }
+
+    /// Moves all that is in the write-ahead log into the file, and empties the log.
+    public func checkpoint() throws(RegistryError) {
+        do {
+            try queue.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
         } catch {
             throw Self.translate(error)
         }
@@ -127,6 +184,13 @@ public final class RegistryStore: Sendable {
         fault(.afterForget)
     }
 
+    /// Notes what was asked for and changes nothing that is registered.
+    public func note(_ origin: ChangeOrigin, subject: String) throws(RegistryError) {
+        try write { transaction in
+            try transaction.audit(origin, subject: subject, outcome: "ok")
+        }
+    }
+
     /// Notes attempts that made no revision, each with its outcome, in one transaction that waits
     /// for no disk: what a crash of the host takes away was no change.
     public func audit(_ attempts: [(origin: ChangeOrigin, subject: String, outcome: String)])
@@ -154,7 +218,7 @@ public final class RegistryStore: Sendable {
         do { return try queue.writeWithoutTransaction(body) } catch { throw Self.translate(error) }
     }
 
-    private func write<R>(_ body: (Transaction) throws -> R) throws(RegistryError) -> R {
+    func write<R>(_ body: (Transaction) throws -> R) throws(RegistryError) -> R {
         do {
             let (result, rows) = try queue.write { database in
                 let transaction = Transaction(database, auditLimit: auditLimit)

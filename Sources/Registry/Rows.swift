@@ -124,6 +124,41 @@ public struct IntentRow: Sendable, Hashable {
     }
 }
 
+/// The contents of a persistent map, in a file of their own.
+public struct SnapshotRow: Sendable, Hashable {
+    public var program: String
+    public var map: String
+    /// In the directory of the snapshots.
+    public var file: String
+    public var entries: Int
+    public var takenAtNanoseconds: UInt64
+
+    public init(
+        program: String, map: String, file: String, entries: Int, takenAtNanoseconds: UInt64
+    ) {
+        self.program = program
+        self.map = map
+        self.file = file
+        self.entries = entries
+        self.takenAtNanoseconds = takenAtNanoseconds
+    }
+}
+
+/// A variable that was changed while its program was loaded.
+public struct VariableRow: Sendable, Hashable {
+    public var name: String
+    /// JSON text.
+    public var value: String
+    /// It may not be in the kernel yet.
+    public var isPending: Bool
+
+    public init(name: String, value: String, isPending: Bool) {
+        self.name = name
+        self.value = value
+        self.isPending = isPending
+    }
+}
+
 /// All that is registered, as it was at one moment.
 public struct RegistryPicture: Sendable {
     public var revision: Int64

@@ -50,11 +50,9 @@ struct Serve: ParsableCommand {
 
     func run() throws {
         let configuration = try Configuration(options)
-        LoggingSystem.bootstrap { label in
-            var handler = StreamLogHandler.standardError(label: label)
-            handler.logLevel = configuration.logLevel
-            return handler
-        }
+        let output = LogOutput(configuration.logFormat)
+        LoggingSystem.bootstrap { _ in LineLogHandler(output) }
+        LogLevel.current.withLock { $0 = configuration.logLevel }
         try Daemon(configuration, options).run()
     }
 }

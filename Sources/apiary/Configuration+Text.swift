@@ -8,6 +8,9 @@ extension Configuration: CustomStringConvertible {
         }.joined(separator: "\n")
     }
 
+    /// A setting's value as text, for comparing.
+    func line(_ key: String) -> String { Settings.named(key).map(text(of:)) ?? "" }
+
     private func text(of setting: Setting) -> String {
         switch setting.kind {
         case .path, .text, .choice: SettingText.scalar(text(setting.key))

@@ -1,6 +1,8 @@
 internal import API
 internal import ArgumentParser
 internal import ControlPlane
+internal import Events
+internal import Foundation
 internal import HTTP
 internal import Linux
 internal import Loading
@@ -29,6 +31,7 @@ struct Daemon {
     func run() throws {
         Signal.takeOver()
         let descriptors = ProcessLimits.raise()
+        let supervisor = Supervisor(environment: ProcessInfo.processInfo.environment)
         for name in configuration.unknownVariables { log.warning("\(name) is not a setting") }
         try configuration.tlsIdentity?.activate()
         let rules = try configuration.accessRules
@@ -43,19 +46,22 @@ struct Daemon {
                 log.warning("run_stats: \(error.detail)")
             }
         }
+        let statistics = ServerStatistics()
         node.tokens.replaceFixed(fileTokens)
+        let folder = try manifestFolder(node)
         let service = Service(
             node: node, version: apiaryVersion, rules: rules,
             streamsPerCredential: configuration.integer("streams_per_credential"),
             ownUserID: ProcessLimits.userID,
-            manifestObjectsDirectory: configuration.optionalText("manifest_objects_dir"), log: log)
-        var limits = ServerLimits()
+            manifestObjectsDirectory: configuration.optionalText("manifest_objects_dir"),
+            manifests: folder, statistics: statistics, log: log)
+        var limits = configuration.serverLimits
         // Half of the descriptors are for maps, links and rings.
         limits.connections = min(limits.connections, max(64, descriptors / 2))
         let server = try Server(
-            configuration.listeners,
-            limits: limits, application: service, log: { [log] in log.warning("\($0)") })
-        try grantSocket()
+            try listeners(supervisor), limits: limits, application: service, statistics: statistics,
+            log: { [log] in log.warning("\($0)") })
+        if supervisor.sockets.isEmpty { try grantSocket() }
         log.notice(
             "listening",
             metadata: ["socket": "\(configuration.text("socket"))", "version": "\(apiaryVersion)"])
@@ -64,19 +70,63 @@ struct Daemon {
             throw ExitCode(1)
         }
         log.notice("ready")
-        wait(service)
+        try start(folder)
+        supervisor.notify("READY=1\nSTATUS=Serving")
+        wait(server, service, supervisor)
+        supervisor.notify("STOPPING=1")
+        folder?.stop()
         node.stop()
-        server.stop(deadlineMilliseconds: 4000)
-        log.notice("stopped; probes stay attached")
+        server.stop(deadlineMilliseconds: 2500)
+        if node.isToDetach || configuration.flag("detach_on_stop") {
+            node.detachEverything()
+            log.notice("stopped; nothing is left in the kernel")
+        } else {
+            log.notice("stopped; probes stay attached")
+        }
         _ = locks
     }
 
-    private func wait(_ service: Service) {
-        while true {
-            switch Signal.next() {
-            case .interrupt, .terminate: return
-            case .hangUp: readAgain(service)
-            }
+    private func nodeConfiguration() throws -> NodeConfiguration {
+        var node = NodeConfiguration(
+            stateDirectory: configuration.text("state_dir"),
+            journalDirectory: configuration.text("journal_dir"),
+            bpffsDirectory: configuration.text("bpffs"),
+            loader: configuration.makeLoader(),
+            auditRows: configuration.integer("audit_rows"))
+        node.journalLimits.bytesPerStream = configuration.integer("journal_stream_bytes")
+        node.journalLimits.bytesInAll = configuration.integer("journal_bytes")
+        node.journalLimits.ageSeconds = configuration.integer("journal_age_s")
+        node.snapshotIntervalSeconds = configuration.integer("snapshot_interval_s")
+        node.pace.batchRecords = configuration.integer("batch_records")
+        node.pace.batchNanoseconds = UInt64(configuration.integer("batch_deadline_us")) * 1000
+        node.quotas = configuration.quotas
+        node.policy = try configuration.objectPolicy
+        return node
+    }
+
+    /// The sockets that the supervisor made in place of our own.
+    private func listeners(_ supervisor: Supervisor) throws -> [Listener] {
+        let configured = try configuration.listeners
+        guard !supervisor.sockets.isEmpty else { return configured }
+        let others = configured.filter { if case .unix = $0 { false } else { true } }
+        return supervisor.sockets.map { .inherited($0) } + others
+    }
+
+    private func manifestFolder(_ node: Node) throws -> ManifestFolder? {
+        guard let directory = configuration.optionalText("manifests_dir") else { return nil }
+        guard FileSystem.kind(directory) == .directory else {
+            throw StartRefusal("manifests_dir \(directory) is not a directory: make it first.")
+        }
+        return try ManifestFolder(
+            directory, node: node,
+            objectsDirectory: configuration.optionalText("manifest_objects_dir"),
+            ownUserID: ProcessLimits.userID, log: log)
+    }
+
+    private func start(_ folder: ManifestFolder?) throws {
+        do { try folder?.start() } catch {
+            throw StartRefusal(
+                "\(configuration.text("manifests_dir")) cannot be watched: \(error).")
         }
     }
 
@@ -100,13 +150,7 @@ struct Daemon {
 
     private func makeNode() throws -> Node {
         do {
-            return try Node(
-                NodeConfiguration(
-                    stateDirectory: configuration.text("state_dir"),
-                    journalDirectory: configuration.text("journal_dir"),
-                    bpffsDirectory: configuration.text("bpffs"),
-                    loader: Loader(executable: configuration.text("loader")),
-                    auditRows: configuration.integer("audit_rows")), log: log)
+            return try Node(nodeConfiguration(), log: log)
         } catch let error as RegistryError {
             let path = configuration.text("state_dir") + "/registry.sqlite"
             let advice =
@@ -128,16 +172,24 @@ struct Daemon {
         }
     }
 
+    /// A daemon that was killed holds its locks until the kernel has cleaned up after it, so the
+    /// next one waits a little before it takes it for alive.
     private func lock(_ directory: String, _ take: (String) throws(Errno) -> FileLock) throws
         -> FileLock
     {
-        do throws(Errno) {
-            return try take(directory)
-        } catch {
-            throw ValidationError(
-                error == .eagain
-                    ? "Another apiary runs in \(directory)." : "Cannot lock \(directory): \(error)."
-            )
+        let end = Clock.monotonicNanoseconds() + 2_000_000_000
+        while true {
+            do throws(Errno) {
+                return try take(directory)
+            } catch {
+                guard error == .eagain else {
+                    throw StartRefusal("Cannot lock \(directory): \(error).")
+                }
+                guard Clock.monotonicNanoseconds() < end else {
+                    throw StartRefusal("Another apiary runs in \(directory).")
+                }
+                Clock.sleep(nanoseconds: 20_000_000)
+            }
         }
     }
 
@@ -158,6 +210,7 @@ struct Daemon {
             if let place = try BPFFileSystem.ensure(configuration.text("bpffs")) {
                 log.notice("mounted a bpffs on \(place)")
             }
+            if try FileSystem.isReadOnly(configuration.text("bpffs")) { throw Errno.erofs }
         } catch {
             throw ValidationError(
                 "\(configuration.text("bpffs")) is in no bpffs and none can be mounted there: "

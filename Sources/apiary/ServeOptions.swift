@@ -39,6 +39,9 @@ struct ServeOptions: ParsableArguments {
         help: "Whoever reaches the TCP port may do everything. Loopback only; for benchmarks.")
     var unprotected = false
 
+    @Flag(name: .long, help: "Take everything out of the kernel at the stop.")
+    var detachOnStop = false
+
     @Option(
         name: .long,
         help: ArgumentHelp(
@@ -89,6 +92,7 @@ extension ServeOptions {
             }
             if !listen.isEmpty { written["listen"] = .sequence(listen) }
             if unprotected { written["unprotected"] = .scalar("true") }
+            if detachOnStop { written["detach_on_stop"] = .scalar("true") }
             return written
         }
     }

@@ -17,6 +17,16 @@ struct CatalogueTests {
         #expect(contract.problemStatuses == statuses)
     }
 
+    @Test func `docs/problems.md has a row for each problem, in the same order`() throws {
+        let rows = try Repository.text("docs/problems.md").split(separator: "\n")
+            .filter { $0.hasPrefix("| `") }.map(String.init)
+        let wanted = ProblemType.all.map { problem in
+            "| `\(problem.code)` | \(problem.status) | \(problem.title) | \(problem.advice) | "
+                + "\(problem.retryable ? "yes" : "no") |"
+        }
+        #expect(rows == wanted)
+    }
+
     @Test func `a problem's texts are sentences without an end mark, and name no type of ours`() {
         for problem in ProblemType.all {
             #expect(problem.title.first?.isUppercase == true, "\(problem.code)")

@@ -147,6 +147,18 @@ import Testing
         #expect(try apiary.pins == [])
     }
 
+    @Test(.needs(.tracepoint)) func `after a reboot declared entries are there again`() throws {
+        let apiary = try TestDaemon()
+        let manifests = try manifests(apiary)
+        try apiary.curl("POST /v1/apply", json: manifests[0]).answers(200)
+        let before = try picture(apiary)
+        apiary.stop()
+        try apiary.loseTheKernel()
+        try apiary.start()
+        #expect(try picture(apiary) == before)
+        try apiary.curl("POST /v1/apply", json: manifests[0]).answers(200, #"{"changed":false}"#)
+    }
+
     @Test func `declared entries go with prune, and all others where the map is exact`() throws {
         let apiary = try TestDaemon()
         try apiary.curl("PUT /v1/programs/v", file: "values.bpf.o").answers(201)

@@ -219,6 +219,20 @@ import Testing
         try apiary.curl("GET /v1/programs/hooks").answers(200, #"{"owner":"team-b"}"#)
     }
 
+    @Test func `a plan's ETag holds the apply to what was planned`() throws {
+        let apiary = try TestDaemon()
+        let text = #"{"owner":"a","programs":[]}"#
+        let plan = try apiary.curl("POST /v1/apply?dry_run=true", json: text).answers(200)
+        let tag = try #require(plan.etag)
+        try apiary.curl("POST /v1/apply", "If-Match: \(tag)", json: text).answers(200)
+        try apiary.curl("PUT /v1/programs/x", file: "counter.bpf.o").answers(201)
+        try apiary.curl("POST /v1/apply", "If-Match: \(tag)", json: text)
+            .answers(412, problem: .preconditionFailed)
+        // Deleting what is not there is fine where that is asked for, in whatever is not there.
+        try apiary.curl("DELETE /v1/maps/none/m/entries/1?missing_ok=true").answers(204)
+        try apiary.curl("DELETE /v1/maps/none/m/entries/1").answers(404, problem: .notFound)
+    }
+
     @Test(.needs(.tracepoint)) func `what somebody changes by hand is brought back`() throws {
         let apiary = try TestDaemon()
         let text = manifest(try keep(apiary, "hooks.bpf.o"), pid: 1)

@@ -141,7 +141,7 @@ import Testing
 
     @Test func `a daemon without the capabilities says which it lacks`() throws {
         let apiary = try TestDaemon(isStarted: false)
-        apiary.prefix = [
+        apiary.launcher = [
             "setpriv", "--bounding-set=-bpf,-perfmon,-net_admin,-sys_admin", "--inh-caps=-all",
         ]
         try apiary.start()

@@ -175,7 +175,7 @@ import Testing
         for query in ["limit=0", "limit=x", "follow=maybe", "records=some", "format=xml"] {
             try apiary.curl("GET /v1/events?\(query)").answers(400, problem: .invalidParameter)
         }
-        try apiary.curl("GET /v1/events?filter=x").answers(400, problem: .unknownParameter)
+        try apiary.curl("GET /v1/events?filtre=x").answers(400, problem: .unknownParameter)
         try apiary.curl("GET /v1/events?program=f").answers(404, problem: .notFound)
         try apiary.curl("GET /v1/events?program=e&map=call").answers(404, problem: .notFound)
         try apiary.curl("GET /v1/events?program=e&map=calls_lost").answers(404, problem: .notFound)

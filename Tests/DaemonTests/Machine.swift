@@ -34,6 +34,17 @@ enum Machine {
         return answer["error"] == nil ? .some(answer) : .none
     }
 
+    /// The clang that comes with Swift, which has the BPF target.
+    static func clang() throws -> String {
+        let searched = ProcessInfo.processInfo.environment["PATH"] ?? path
+        for directory in searched.split(separator: ":")
+        where FileSystem.exists("\(directory)/swift") {
+            let swift = URL(fileURLWithPath: "\(directory)/swift").resolvingSymlinksInPath()
+            return swift.deletingLastPathComponent().path + "/clang"
+        }
+        throw Failure(description: "there is no swift on PATH \(searched)")
+    }
+
     static func hasLink(_ id: Int?) throws -> Bool {
         try bpftool("link", "show", "id", "\(id ?? 0)") != nil
     }
@@ -56,7 +67,7 @@ enum Machine {
         return true
     }
 
-    private static let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    static let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 }
 
 extension TestDaemon {

@@ -113,10 +113,10 @@ struct JournalTests {
         let stream = try #require(first.journal.streams.first)
         let segment = try #require(stream.state.withLock { $0.segments.last })
         // Half a batch: written, not committed.
-        var appender = segment.makeAppender(at: segment.tail, sequence: 11, nanoseconds: 1)
+        var appender = segment.makeAppender(at: segment.tail, sequence: 11)
         let torn: [UInt8] = [1, 2, 3, 4, 5]
         let isWritten = unsafe torn.withUnsafeBytes { bytes in
-            unsafe appender.append(bytes, flags: 0, position: 9999)
+            unsafe appender.append(bytes, flags: 0, nanoseconds: 1, position: 9999)
         }
         #expect(isWritten)
         let other = directory.path + "/killed"

@@ -121,6 +121,7 @@ import Testing
         limits.workers = 1
         limits.loadWorkers = 1
         limits.queuedRequests = 1
+        limits.reservedWorkers = 0
         let latch = Latch()
         let server = try TestServer(limits: limits) { head in
             if head.segments == ["load"] {

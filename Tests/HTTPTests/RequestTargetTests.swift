@@ -15,11 +15,11 @@ import Testing
         #expect(target.query.map(\.value) == [#"{"pid":7}"#, "", "", "1=2"])
     }
 
-    @Test func `a plus stays a plus, in path and query`() throws {
+    @Test func `a plus is a space in a query, and stays a plus in a path`() throws {
         let target = try parse("/a+b?c+d=e+f%2B")
         #expect(target.segments == ["a+b"])
-        #expect(target.query.first?.name == "c+d")
-        #expect(target.query.first?.value == "e+f+")
+        #expect(target.query.first?.name == "c d")
+        #expect(target.query.first?.value == "e f+")
     }
 
     @Test(arguments: [

@@ -26,7 +26,7 @@ import Testing
 
     private func open(_ streams: EventStreams) throws {
         try streams.open(
-            key, ring: RingBuffer(object.map("ring")), type: nil, lostCounter: nil)
+            key, ring: RingBuffer(object.map("ring")), StreamOptions())
     }
 
     /// Every event's number, from the first eight bytes of its data.

@@ -1,4 +1,4 @@
-internal import Foundation
+public import Foundation
 internal import Linux
 
 /// Why a daemon of a test could not be started, or curl could not ask it.
@@ -14,8 +14,9 @@ public final class TestDaemon {
     /// Further arguments to `apiary serve`, from the next start on.
     public var arguments: [String]
     public var environment: [String: String]
-    /// A command that becomes the daemon, from the next start on: `["setpriv", "--bounding-set=-bpf"]`.
-    public var prefix: [String] = []
+    /// A command that becomes the daemon, from the next start on: `["nsenter", "--net=…"]`,
+    /// `["setpriv", "--bounding-set=-bpf"]`. Empty: nothing.
+    public var launcher: [String] = []
     private var process: Process?
     private var mountedBPFFS = false
     var requestCount = 0
@@ -102,9 +103,9 @@ public final class TestDaemon {
         }
         let output = try appending(to: directory + "/daemon.log")
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: prefix.isEmpty ? executable : "/usr/bin/env")
+        process.executableURL = URL(fileURLWithPath: launcher.isEmpty ? executable : "/usr/bin/env")
         process.arguments =
-            (prefix.isEmpty ? [] : prefix + [executable]) + [
+            (launcher.isEmpty ? [] : launcher + [executable]) + [
                 "serve", "--runtime-dir", runtimeDirectory, "--state-dir", stateDirectory,
                 "--bpffs", bpffs, "--socket", socket,
             ] + arguments
@@ -184,7 +185,7 @@ public final class TestDaemon {
 
 /// Starts a process whose signals are not blocked. Tests run on threads of libdispatch, which block
 /// nearly all; Foundation's Process hands that on, and its child would never see a SIGTERM.
-func runWithDefaultSignals(_ process: Process) throws {
+public func runWithDefaultSignals(_ process: Process) throws {
     var none = sigset_t()
     var before = sigset_t()
     unsafe sigemptyset(&none)

@@ -29,6 +29,7 @@ extension ApplyRun {
             }
         }
         show(revision)
+        node.snapshotTimer.withLock { $0 }?.wake()
         letGo(retired)
         for stage in staged.values { node.objectHolds.give(stage.object.digest) }
         return ApplyOutcome(changes: changes, changed: true, revision: revision)
@@ -53,6 +54,7 @@ extension ApplyRun {
                     createdAtNanoseconds: now))
             try transaction.put(stage.record.row)
             try transaction.removeIntent(stage.record.row.loadID)
+            try transaction.removeVariables(of: name)
         }
         for record in relabelled { try transaction.put(record.row) }
         for record in prunedPrograms {

@@ -103,9 +103,8 @@ extension ApplyRun {
         do throws(Problem) {
             let loaded = try node.loadIntoKernel(
                 change.object, change.options, name: change.name, loadID: loadID)
-            for ring in loaded.ringMaps {
-                _ = try loaded.recordType(of: ring.name, options: change.options)
-            }
+            try loaded.checkEvents(change.options)
+            try node.checkPersistence(change.options, loaded)
             var row = node.row(for: change, loadID: loadID, report: loaded.report)
             row.kernelIDs = PinnedIDs(loaded).text
             if !isDryRun {

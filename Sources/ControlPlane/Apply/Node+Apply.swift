@@ -10,13 +10,16 @@ extension Node {
     /// - Throws: the problem of the step that failed, with `step` and a pointer into the manifest;
     ///   `conflict` where somebody else declared the same, with `owner`.
     /// - Note: Blocks for as long as all its loads and attachments need. One at a time.
-    public func apply(_ manifest: Manifest, isDryRun: Bool, _ origin: ChangeOrigin)
-        throws(Problem) -> ApplyOutcome
-    {
+    /// - Parameter conditions: of the daemon's revision, as a plan gave it.
+    public func apply(
+        _ manifest: Manifest, _ conditions: Conditions = Conditions(), isDryRun: Bool,
+        _ origin: ChangeOrigin
+    ) throws(Problem) -> ApplyOutcome {
         do throws(Problem) {
             try Names.check(manifest.owner, "owner")
             return try lockingAll(manifest) { () throws(Problem) in
-                try ApplyRun(self, manifest, isDryRun: isDryRun, origin).run()
+                try conditions.check(revision, of: "The daemon")
+                return try ApplyRun(self, manifest, isDryRun: isDryRun, origin).run()
             }
         } catch {
             if !isDryRun { noteRefusal(error, origin, subject: "apply/\(manifest.owner)") }

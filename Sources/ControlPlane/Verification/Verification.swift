@@ -100,7 +100,11 @@ public struct Verification: Sendable {
         case .active: break
         }
         guard row.bootID == bootID else {
-            add(.unfinished, subject, "was loaded in another boot and is not loaded again yet")
+            add(
+                .unfinished, subject,
+                row.bootID == Node.detachedBoot
+                    ? "was unloaded when the daemon stopped"
+                    : "was loaded in another boot and is not loaded again yet")
             return
         }
         // A report that is no JSON is none.

@@ -71,6 +71,47 @@ import Testing
     }
 }
 
+extension FaultStartTests {
+    @Test(.needs(.tracepoint)) func `an upgrade keeps links, counts, events and their cursors`()
+        throws
+    {
+        let apiary = try TestDaemon()
+        let other = try Workload()
+        try apiary.curl(
+            "PUT /v1/programs/e?attach=auto&global=target_pid=\(other.processIdentifier)",
+            file: "events.bpf.o"
+        ).answers(201)
+        try other.getpgid(3)
+        let link = try apiary.link("e.send")
+        let first = try events(apiary, since: "oldest", count: 3)
+        let cursor = try #require(first.first?["cursor"]?.string)
+        apiary.kill9()
+        try OldRegistry.make(of: apiary)
+        try other.getpgid(2)
+        try apiary.start()
+        #expect(try apiary.link("e.send") == link)
+        let later = try events(apiary, since: cursor, count: 4)
+        #expect(later.map { $0["data"]?["number"]?.int } == [2, 3, 4, 5])
+        #expect(try apiary.global("e", "sent") == 5)
+        try apiary.isSound("after an upgrade")
+        FaultReport.line(
+            "an upgrade with pins and a journal", 1, "same links, no event lost, cursors go on")
+    }
+
+    private func events(_ apiary: TestDaemon, since: String, count: Int) throws -> [JSONValue] {
+        var found: [JSONValue] = []
+        _ = try Machine.waits(seconds: 20) {
+            let answer = try apiary.curl("GET /v1/events?program=e&follow=false&since=\(since)")
+            found = answer.text.split(separator: "\n").compactMap { line in
+                // A line that is no JSON is no event.
+                try? JSONValue.parse(String(line))
+            }.filter { $0["kind"] == "event" }
+            return found.count >= count
+        }
+        return found
+    }
+}
+
 /// A registry as the first release wrote it: its schema from migrations/, today's rows.
 enum OldRegistry {
     static func make(of apiary: TestDaemon) throws {

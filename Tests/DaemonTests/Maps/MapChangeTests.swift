@@ -124,4 +124,62 @@ import Testing
             .answers(200, #"{"items":[{"key":1,"value":{"packets":4,"bytes":0}}]}"#)
         try apiary.curl("GET /v1/kernel/maps/4294967295/entries").answers(404, problem: .notFound)
     }
+
+    @Test func `a frozen map is changed by nobody, and stays readable`() throws {
+        let apiary = try mapsDaemon()
+        try apiary.curl("PUT /v1/maps/m/hash/entries/1", json: #"{"value":{}}"#).answers(201)
+        try apiary.curl("POST /v1/maps/m/hash/freeze?dry_run=true")
+            .answers(200, #"{"frozen":false,"changed":true,"dry_run":true}"#)
+        try apiary.curl("POST /v1/maps/m/hash/freeze").answers(
+            200, #"{"frozen":true,"changed":true,"operations":["read","iterate"]}"#)
+        try apiary.curl("POST /v1/maps/m/hash/freeze")
+            .answers(200, #"{"frozen":true,"changed":false}"#)
+        let answer = try apiary.curl("PUT /v1/maps/m/hash/entries/1", json: #"{"value":{}}"#)
+            .answers(422, problem: .unsupportedMapOperation)
+        #expect(answer["/detail"]?.string?.contains("frozen") == true)
+        try apiary.curl("DELETE /v1/maps/m/hash/entries/1")
+            .answers(422, problem: .unsupportedMapOperation)
+        try apiary.curl("GET /v1/maps/m/hash/entries/1").answers(200)
+        try apiary.curl("GET /v1/maps/m/.rodata").answers(200, #"{"frozen":true}"#)
+    }
+
+    @Test func `a batch answers as lines, in the order of its operations`() throws {
+        let apiary = try mapsDaemon()
+        let operations = [
+            #"{"update":{"key":1,"value":{"packets":1}}}"#, #"{"lookup":1}"#,
+            #"{"update":{"key":1,"value":{"packets":-1}}}"#, #"{"delete":1}"#, #"{"delete":1}"#,
+        ]
+        let lines = try apiary.curl(
+            "POST /v1/maps/m/hash/batch", "Content-Type: application/x-ndjson",
+            "Accept: application/x-ndjson",
+            json: try apiary.body(operations.joined(separator: "\n"))
+        ).answers(200).lines
+        #expect(
+            lines.dropLast().compactMap { $0["op"]?.string }
+                == ["update", "lookup", "update", "delete", "delete"])
+        #expect(lines.compactMap { $0["status"]?.int } == [201, 200, 422, 204, 404])
+        #expect(lines[1]["value"]?["packets"]?.int == 1)
+        #expect(lines[2]["pointer"]?.string == "/2/update/value/packets")
+        #expect(lines.last?["counts"]?["update"] == ["done": 1, "failed": 1])
+        let many = (0..<3000).map { #"{"update":{"key":\#($0),"value":1}}"# }
+        let all = try apiary.curl(
+            "POST /v1/maps/m/big/batch?format=ndjson", "Content-Type: application/x-ndjson",
+            json: try apiary.body(many.joined(separator: "\n"))
+        ).answers(200).lines
+        #expect(all.count == 3001)
+        try apiary.curl("GET /v1/maps/m/big/entries?count=true").answers(200, #"{"count":3000}"#)
+        try apiary.curl("POST /v1/maps/m/big/batch", "Accept: text/csv", json: #"{"lookup":[1]}"#)
+            .answers(406, problem: .notAcceptable)
+    }
+
+    @Test func `a body that is too large is refused with the limit`() throws {
+        let apiary = try mapsDaemon()
+        let spaces = String(repeating: " ", count: 33 << 20)
+        try apiary.curl("POST /v1/maps/m/hash/batch", json: try apiary.body("{\(spaces)}"))
+            .answers(413)
+        let large = String(repeating: " ", count: 2 << 20)
+        try apiary.curl(
+            "PUT /v1/maps/m/hash/entries/1", json: try apiary.body(#"{"value":{\#(large)}}"#)
+        ).answers(413)
+    }
 }

@@ -1,0 +1,55 @@
+internal import BTF
+
+extension EventStreams {
+    /// Holds a query against the types of the streams that it selects.
+    /// - Throws: a filter or a field that none of them has.
+    func prepared(_ query: StreamQuery, _ streams: [EventStream]) throws(SubscribeError)
+        -> StreamQuery
+    {
+        var query = query
+        let types = streams.flatMap(\.knownSchemas).flatMap(\.types)
+        let wanted = types.filter { query.type == nil || $0.name == query.type }
+        if let filter = query.filter { try check(filter, wanted, hasStreams: !streams.isEmpty) }
+        for field in query.fields where !wanted.isEmpty {
+            guard wanted.contains(where: { $0.plan.selecting([field]) != nil }) else {
+                throw .unknownField(field)
+            }
+        }
+        if query.format == .csv { query.columns = columns(query, wanted, streams) }
+        return query
+    }
+
+    private func check(_ filter: Filter, _ types: [RecordType], hasStreams: Bool)
+        throws(SubscribeError)
+    {
+        var failure: FilterError?
+        for type in types {
+            do {
+                _ = try FilterProgram(filter, type)
+                return
+            } catch {
+                failure = failure ?? error
+            }
+        }
+        if failure == nil, hasStreams {
+            failure = FilterError(
+                reason: "the records have no declared type with members", position: 1)
+        }
+        if let failure { throw .invalidFilter(failure) }
+    }
+
+    /// Members of the types in their order, those that several have once.
+    private func columns(_ query: StreamQuery, _ types: [RecordType], _ streams: [EventStream])
+        -> [String]
+    {
+        if query.records == .invalid { return ["invalid", "data"] }
+        var columns: [String] = []
+        for type in types {
+            let own = query.fields.isEmpty ? type.plan.columns : query.fields
+            for column in own where !columns.contains(column) { columns.append(column) }
+        }
+        let hasUntyped = streams.contains { $0.state.withLock { $0.schema == nil } }
+        if columns.isEmpty || hasUntyped && !columns.contains("data") { columns.append("data") }
+        return columns
+    }
+}

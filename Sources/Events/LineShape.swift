@@ -1,0 +1,140 @@
+internal import BTF
+internal import JSON
+
+/// How the records of one type look on a line: what is constant, and which members are shown.
+struct LineShape {
+    /// A member whose number is shown with what it stands for.
+    struct Resolved {
+        enum Kind { case symbol, controlGroup, user }
+        let kind: Kind
+        /// `"uid":`
+        let label: [UInt8]
+        let offset: Int
+        let width: Int
+        let count: Int
+        let isArray: Bool
+    }
+
+    /// One cell of a row.
+    struct Cell {
+        let plan: ValuePlan
+        let before: Int
+        let behind: Int
+    }
+
+    /// `"type":"exec_event","data":`; of CSV `exec_event,,`.
+    let head: [UInt8]
+    /// `nil`: nothing of the type is shown.
+    let plan: ValuePlan?
+    let size: Int
+    let showsTrailing: Bool
+    let resolved: [Resolved]
+    /// Of CSV; `nil` where the type has no such member.
+    let cells: [Cell?]
+
+    init(_ type: RecordType, _ variant: LineVariant) {
+        let selection = variant.selection
+        let isCSV = variant.format == .csv
+        head = isCSV ? CSVText.cell(type.name) + Array(",,".utf8) : Self.head(type.name)
+        plan = selection.fields.isEmpty ? type.plan : type.plan.selecting(selection.fields)
+        size = type.plan.size
+        showsTrailing = !type.plan.isFlexible && selection.fields.isEmpty
+        resolved = isCSV ? [] : Self.resolved(type, selection)
+        cells =
+            !isCSV
+            ? []
+            : selection.columns.map { path in
+                guard let plan = type.plan.selecting([path]) else { return nil }
+                let frame = ValuePlan.frame(of: path)
+                return Cell(plan: plan, before: frame.before, behind: frame.behind)
+            }
+    }
+
+    /// Of records whose type is not known, or no name.
+    static func head(_ type: String?) -> [UInt8] {
+        var json = JSONWriter(capacity: 64)
+        json.raw("\"type\":")
+        if let type { json.string(type) } else { json.null() }
+        json.raw(",\"data\":")
+        return json.bytes()
+    }
+
+    private static let symbolNames: Set = ["ip", "addr", "address", "caller", "kstack", "stack"]
+    private static let cgroupNames: Set = ["cgroup", "cgroup_id", "cgid"]
+    private static let userNames: Set = ["uid", "euid", "suid", "fsuid", "loginuid", "owner_uid"]
+
+    private static func resolved(_ type: RecordType, _ selection: Selection) -> [Resolved] {
+        let declared = Set(type.addresses.map(\.name))
+        return type.plan.members.compactMap { member in
+            guard selection.fields.isEmpty || selection.fields.contains(member.name) else {
+                return nil
+            }
+            let isNumber = member.kind == .integer && member.bits == nil
+            let isWide = member.size == 8 && (isNumber || member.kind == .pointer)
+            let isStack = member.kind == .array && member.size % 8 == 0 && member.size > 0
+            let isAsked = selection.resolves.contains(.symbols) && symbolNames.contains(member.name)
+            if declared.contains(member.name) || isAsked && (isWide || isStack) {
+                return Resolved(.symbol, member, width: 8, isArray: !isWide)
+            }
+            if selection.resolves.contains(.cgroups), cgroupNames.contains(member.name),
+                isNumber, member.size == 8
+            {
+                return Resolved(.controlGroup, member, width: 8, isArray: false)
+            }
+            if selection.resolves.contains(.users), userNames.contains(member.name), isNumber,
+                member.size == 4
+            {
+                return Resolved(.user, member, width: 4, isArray: false)
+            }
+            return nil
+        }
+    }
+}
+
+extension LineShape.Resolved {
+    fileprivate init(_ kind: Kind, _ member: ValuePlan.Member, width: Int, isArray: Bool) {
+        self.kind = kind
+        var json = JSONWriter(capacity: 64)
+        json.string(member.name)
+        json.raw(":")
+        label = json.bytes()
+        offset = member.offset
+        self.width = width
+        count = member.size / width
+        self.isArray = isArray
+    }
+
+    /// Appends the text of what the member's number stands for, `null` where that is not known.
+    func write(_ record: Span<UInt8>, _ resolver: any ValueResolver, into json: inout JSONWriter) {
+        json.raw(label.span)
+        guard isArray else { return write(0, record, resolver, &json) }
+        json.raw("[")
+        // The rest of a short stack is 0.
+        for index in 0..<count where index == 0 || number(index, record) != 0 {
+            if index > 0 { json.raw(",") }
+            write(index, record, resolver, &json)
+        }
+        json.raw("]")
+    }
+
+    private func number(_ index: Int, _ record: Span<UInt8>) -> UInt64 {
+        var value: UInt64 = 0
+        let start = offset + index * width
+        for byte in (0..<width).reversed() { value = value << 8 | UInt64(record[start + byte]) }
+        return value
+    }
+
+    private func write(
+        _ index: Int, _ record: Span<UInt8>, _ resolver: any ValueResolver,
+        _ json: inout JSONWriter
+    ) {
+        let number = number(index, record)
+        let text =
+            switch kind {
+            case .symbol: resolver.symbol(number)
+            case .controlGroup: resolver.controlGroup(number)
+            case .user: resolver.user(UInt32(truncatingIfNeeded: number))
+            }
+        if let text { json.string(text) } else { json.null() }
+    }
+}

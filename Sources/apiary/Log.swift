@@ -1,0 +1,83 @@
+internal import Linux
+internal import Logging
+internal import Synchronization
+
+/// Where all lines go: standard error, and no more of a level than `limit` in ten seconds, since
+/// clients cause most of them. What was left out is told with the next line of the level.
+final class LogOutput: Sendable {
+    private struct Window {
+        var began: UInt64 = 0
+        var lines = 0
+        var dropped = 0
+    }
+
+    /// Lines of one level in a window.
+    static let limit = 2000
+    private static let windowNanoseconds: UInt64 = 10_000_000_000
+
+    private let format: LogFormat
+    private let error = FileDescriptor(owning: 2)
+    private let windows = Mutex([Logger.Level: Window]())
+
+    init(_ format: LogFormat) { self.format = format }
+
+    func write(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) {
+        let (isAdmitted, dropped) = admit(level)
+        guard isAdmitted else { return }
+        var metadata = metadata
+        if dropped > 0 { metadata["lines_left_out"] = "\(dropped)" }
+        let line = LogLine(format, .now(), level, message, metadata)
+        // One write for a line, so that lines of threads do not mix. Nobody can be told of a
+        // log that takes nothing.
+        try? error.writeAll(line.bytes.span)
+    }
+
+    private func admit(_ level: Logger.Level) -> (isAdmitted: Bool, dropped: Int) {
+        let now = Clock.monotonicNanoseconds()
+        return windows.withLock { windows in
+            var window = windows[level] ?? Window(began: now)
+            defer { windows[level] = window }
+            if now - window.began > Self.windowNanoseconds {
+                let dropped = window.dropped
+                window = Window(began: now, lines: 1)
+                return (true, dropped)
+            }
+            guard window.lines < Self.limit else {
+                window.dropped += 1
+                return (false, 0)
+            }
+            window.lines += 1
+            return (true, 0)
+        }
+    }
+}
+
+/// The least important level that is logged, for all loggers at once: SIGHUP may change it.
+enum LogLevel {
+    static let current = Mutex(Logger.Level.info)
+}
+
+/// swift-log's handler for `LogOutput`, with the level of `LogLevel`.
+struct LineLogHandler: LogHandler {
+    let output: LogOutput
+    var metadata: Logger.Metadata = [:]
+
+    init(_ output: LogOutput) { self.output = output }
+
+    var logLevel: Logger.Level {
+        get { LogLevel.current.withLock { $0 } }
+        set { LogLevel.current.withLock { $0 = newValue } }
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        var all = metadata
+        if let own = event.metadata { all.merge(own) { $1 } }
+        if let error = event.error { all["error"] = "\(error)" }
+        output.write(event.level, event.message.description, all)
+    }
+}

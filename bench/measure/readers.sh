@@ -1,0 +1,115 @@
+# Many readers, and what events cost: processor time with 1 and 100 readers, memory of an idle
+# reader, allocations an event, and the producer's cost with and without adaptive wake-ups.
+# shellcheck shell=bash disable=SC2154
+
+# The daemon's processor time an event while `count` curls follow at a steady rate.
+with_readers() {
+    local count=$1 rate=100000 before after asked index
+    change PUT '/v1/programs/produce?attach=auto' -T "$tools/produce.bpf.o" || return 1
+    for index in $(seq "$count"); do
+        curl -sN --unix-socket "$socket" "$follow" -o /dev/null &
+        jobs_of_ours+=($!)
+    done
+    sleep 1
+    before=$(cpu_ns "$daemon")
+    "$tools/trigger" $rate "$seconds" 64 >"$work/trigger"
+    sleep 0.5
+    after=$(cpu_ns "$daemon")
+    for index in "${jobs_of_ours[@]}"; do end "$index"; done
+    jobs_of_ours=()
+    read -r asked <"$work/trigger"
+    change DELETE '/v1/programs/produce?purge=true' || return 1
+    sample "readers.$count" "$(awk -v c=$((after - before)) -v n="$asked" 'BEGIN { print c / n }')"
+}
+
+# Kilobytes that each of 5000 readers costs who wait for events.
+idle_readers() {
+    local count=5000 before after
+    before=$(awk '/^VmRSS/ { print $2 }' "/proc/$daemon/status")
+    python3 - "$socket" "$count" "$work/opened" <<'PYTHON' &
+import resource, socket, sys, time
+count = int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_NOFILE, (count + 100, count + 100))
+request = b"GET /v1/events?since=now HTTP/1.1\r\nHost: apiary\r\n\r\n"
+held = []
+for _ in range(count):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    s.sendall(request)
+    held.append(s)
+got = sum(1 for s in held if b"hello" in s.recv(4096) or b"hello" in s.recv(4096))
+open(sys.argv[3], "w").write(str(got))
+time.sleep(60)
+PYTHON
+    jobs_of_ours=($!)
+    local attempt
+    for attempt in $(seq 300); do
+        [ -s "$work/opened" ] && break
+        sleep 0.1
+    done
+    after=$(awk '/^VmRSS/ { print $2 }' "/proc/$daemon/status")
+    say "  $(cat "$work/opened") of $count readers have their hello after $attempt looks"
+    end "${jobs_of_ours[0]}"
+    jobs_of_ours=()
+    sample readers.memory "$(awk -v a="$before" -v b="$after" -v n=$count \
+        'BEGIN { print (b - a) / n }')"
+}
+
+# Calls of malloc in the daemon for each of a million events that one curl is sent.
+allocations() {
+    command -v bpftrace >/dev/null || return 0
+    local libc calls asked
+    libc=$(ldd "$binary" | awk '/libc\.so/ { print $3 }')
+    change PUT '/v1/programs/produce?attach=auto' -T "$tools/produce.bpf.o" || return 1
+    curl -sN --unix-socket "$socket" "$follow" -o /dev/null &
+    jobs_of_ours=($!)
+    bpftrace -p "$daemon" -e "uprobe:$libc:malloc,uprobe:$libc:posix_memalign,uprobe:$libc:calloc,
+        uprobe:$libc:realloc { @calls = count(); }" >"$work/calls" 2>/dev/null &
+    jobs_of_ours+=($!)
+    sleep 3
+    "$tools/trigger" 500000 2 64 >"$work/trigger"
+    sleep 1
+    end "${jobs_of_ours[1]}" -INT
+    end "${jobs_of_ours[0]}"
+    jobs_of_ours=()
+    calls=$(awk -F': ' '/@calls/ { print $2 }' "$work/calls")
+    read -r asked <"$work/trigger"
+    change DELETE '/v1/programs/produce?purge=true' || return 1
+    sample readers.allocations "$(awk -v c="${calls:-0}" -v n="$asked" 'BEGIN { print c / n }')"
+}
+
+# Nanoseconds that the program runs for each record, by the kernel's own statistics.
+producer_cost() {
+    local object=$1 before
+    before=$(cat /proc/sys/kernel/bpf_stats_enabled)
+    echo 1 >/proc/sys/kernel/bpf_stats_enabled
+    change PUT '/v1/programs/produce?attach=auto' -T "$tools/$object.bpf.o" &&
+        "$tools/trigger" 200000 "$seconds" 64 >"$work/trigger" &&
+        api GET /v1/programs/produce/functions/produce >"$work/function"
+    echo "$before" >/proc/sys/kernel/bpf_stats_enabled
+    change DELETE '/v1/programs/produce?purge=true' || return 1
+    local asked
+    read -r asked <"$work/trigger"
+    sample "producer.$object" "$(python3 - "$work/function" "$asked" <<'PYTHON'
+import json, sys
+print(json.load(open(sys.argv[1]))["statistics"]["run_time_ns"] / int(sys.argv[2]))
+PYTHON
+    )"
+}
+
+measure_readers() {
+    local round
+    daemon_start || return 0
+    idle_readers || true
+    for round in $(seq "$repeats"); do
+        with_readers 1 && with_readers 100 || true
+        producer_cost produce && producer_cost quiet || true
+    done
+    allocations || true
+    daemon_stop
+    row "processor time an event with 100 readers, ns; with 1" readers.100 readers.1
+    row "memory of an idle reader, KiB" readers.memory none
+    row "allocations an event" readers.allocations none
+    row "a record costs its program with adaptive wake-ups, ns; without" \
+        producer.quiet producer.produce
+}

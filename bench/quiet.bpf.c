@@ -1,0 +1,85 @@
+// produce.bpf.c with adaptive wake-ups: the reader is woken when 64 KiB wait.
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <asm/ptrace.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "../bpf/apiary.bpf.h"
+
+#include "produce.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+struct event {
+    __u64 ts;
+    __u32 pid;
+    __u32 tid;
+    __u32 cpu;
+    __s32 ret;
+    __u64 latency_ns;
+    char comm[16];
+    __u64 seq;
+    __u64 arg;
+};
+
+// Names the record's type in the object's BTF.
+const struct event *unused __attribute__((unused));
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 8 << 20);
+} events SEC(".maps");
+APIARY_ADAPTIVE(events, 64 << 10);
+
+// How many records found no room in the ring.
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u64);
+} failed SEC(".maps");
+
+// Counts the attempts, so that a reader sees every loss as a step. One thread triggers.
+__u64 attempts;
+
+SEC("raw_tracepoint/sys_enter")
+int produce(struct bpf_raw_tracepoint_args *ctx)
+{
+    if (ctx->args[1] != PRODUCE_SYSCALL)
+        return 0;
+
+    const struct pt_regs *regs = (const void *)ctx->args[0];
+    __u64 burst = 0;
+    bpf_probe_read_kernel(&burst, sizeof burst, &PT_REGS_PARM1(regs));
+
+    __u32 zero = 0;
+    __u64 *lost = bpf_map_lookup_elem(&failed, &zero);
+    if (!lost)
+        return 0;
+
+    struct event template = {};
+    __u64 both = bpf_get_current_pid_tgid();
+    template.pid = both >> 32;
+    template.tid = (__u32)both;
+    template.cpu = bpf_get_smp_processor_id();
+    template.ret = -38;
+    bpf_get_current_comm(template.comm, sizeof template.comm);
+    template.ts = bpf_ktime_get_ns();
+
+    for (int i = 0; i < PRODUCE_BURST; i++) {
+        if (i >= burst)
+            break;
+        template.seq = attempts++;
+        template.latency_ns = 1000 + (template.seq & 0xffff);
+        template.arg = template.seq << 20;
+        struct event *record = bpf_ringbuf_reserve(&events, sizeof *record, 0);
+        if (!record) {
+            *lost += 1;
+            continue;
+        }
+        *record = template;
+        APIARY_SUBMIT_ADAPTIVE(events, record);
+    }
+    return 0;
+}
