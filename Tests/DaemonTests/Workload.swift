@@ -22,7 +22,7 @@ final class Workload {
             $| = 1;
             while (<STDIN>) {
                 my ($call, $times) = split;
-                if ($call eq "getpgid") { syscall(\(Self.getpgid), $$) for 1 .. $times }
+                if ($call eq "getpgid") { syscall(\(Self.getpgid), $$ + 0) for 1 .. $times }
                 if ($call eq "getppid") { getppid() for 1 .. $times }
                 print "done\\n";
             }

@@ -67,9 +67,6 @@ import Testing
             trial("xdp", "on_xdp", 0, interface + #","mode":"generic""#, .packet),
             trial("tcx", "on_tc", 2, interface + #","direction":"ingress""#, .packet),
             trial("tc", "on_tc", 2, interface + #","direction":"ingress""#, .packet),
-            trial(
-                "netkit", "on_tc", 2, #""interface":"nk0",\#(space)"#, .none,
-                preparation: "ip link add nk0 type netkit || true"),
             trial("cgroup", "on_cgroup", 3, #""path":"\#(cgroup)""#, .packet),
             trial("sk_lookup", "on_lookup", 4, space, .connection),
             trial("flow_dissector", "on_dissect", 16, space, .none),
