@@ -65,8 +65,7 @@ struct Route: Sendable {
     /// service itself notes it for the audit log.
     var isNoted: Bool {
         guard method != .get, operation != "peek_value" else { return false }
-        return template.hasPrefix("/v1/maps") || template.contains("/globals")
-            || template.hasSuffix("/test_run")
+        return template.hasPrefix("/v1/maps") || template.hasSuffix("/test_run")
     }
 
     /// The path's variables where the path is this route's; nil where it is not.

@@ -51,13 +51,17 @@ public final class RegistryStore: Sendable {
         configuration.readonly = true
         configuration.busyMode = .timeout(5)
         let reader = try DatabaseQueue(path: path, configuration: configuration)
-        let check = try reader.read { database in
+        let (check, isPresent) = try reader.read { database in
             if try Migrations.migrator.hasBeenSuperseded(database) { throw newer }
-            return try String.fetchAll(database, sql: "PRAGMA quick_check(5)")
+            return (
+                try String.fetchAll(database, sql: "PRAGMA quick_check(5)"),
+                try Migrations.migrator.hasCompletedMigrations(database)
+            )
         }
         guard check == ["ok"] else {
             throw RegistryError(kind: .corrupt, reason: check.joined(separator: "; "))
         }
+        if isPresent { try checkColumns(reader) }
         try reader.close()
     }
 

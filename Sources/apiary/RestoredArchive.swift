@@ -127,7 +127,7 @@ struct RestoredArchive {
         _ scratch: String, _ directory: String, _ present: [String]
     ) throws {
         if !present.isEmpty {
-            let aside = directory + "/before-restore-\(Clock.realtimeNanoseconds() / 1_000_000_000)"
+            let aside = directory + "/before-restore-\(Clock.realtimeNanoseconds())"
             try FileSystem.makeDirectory(aside)
             for name in present {
                 try FileSystem.rename(directory + "/" + name, to: aside + "/" + name)

@@ -31,7 +31,7 @@ import Testing
         let isThere = try Machine.waits(seconds: 60) {
             let list = try apiary.curl("GET /v1/manifests").answers(200)
             found = list["/items"]?.array?.first { $0["file"]?.string == file }
-            return found?["state"]?.string == state && (found?.compact.contains(text) ?? false)
+            return found?["state"]?.string == state && (text.isEmpty || found?.compact.contains(text) == true)
         }
         #expect(isThere, "\(file) is not \(state): \(found?.compact ?? "not there")\n\(apiary.log)")
         return found

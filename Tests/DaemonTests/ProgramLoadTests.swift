@@ -106,13 +106,15 @@ import Testing
         #expect(pins.count == 5)
         #expect(pins.allSatisfy { $0.utf8.count == 17 }, "\(pins)")
         let tooLong = String(repeating: "n", count: 128)
-        for name in [".hidden", "-x", "_x", "a%2fb", "a%20b", "é", tooLong] {
+        for name in [".hidden", "-x", "_x", "a%20b", "é", tooLong] {
             try apiary.curl("PUT /v1/programs/\(name)", file: "undeclared.bpf.o")
                 .answers(400, problem: "invalid_name")
         }
         // A server that would resolve it is somebody else's: the gate refuses it.
-        try apiary.curl("PUT /v1/programs/%2e%2e", file: "undeclared.bpf.o")
-            .answers(400, problem: "malformed_request")
+        for name in ["%2e%2e", "a%2fb"] {
+            try apiary.curl("PUT /v1/programs/\(name)", file: "undeclared.bpf.o")
+                .answers(400, problem: "malformed_request")
+        }
         #expect(try apiary.pins == pins)
     }
 }
