@@ -223,7 +223,7 @@ extension Node {
     /// Lets the pump take the records of every ring of a program.
     func openStreams(of record: ProgramRecord) {
         guard let loaded = record.loaded else { return }
-        for ring in loaded.ringMaps where !record.reuses(ring.name) {
+        for ring in loaded.ringMaps {
             let key = StreamKey(program: record.row.name, map: ring.name)
             do {
                 let options = try ProgramOptions(canonicalText: record.row.options)

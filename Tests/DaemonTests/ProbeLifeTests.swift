@@ -109,8 +109,8 @@ import Testing
         let category = #""kind":"tracepoint","category":"syscalls","#
         try put(category + #""name":"sys_enter_getpgid""#).answers(201)
         let before = try apiary.link("p")
-        try put(category + #""name":"sys_enter_getpid""#).answers(
-            200, #"{"changed":true,"attach":{"name":"sys_enter_getpid"}}"#)
+        try put(category + #""name":"sys_enter_getsid""#).answers(
+            200, #"{"changed":true,"attach":{"name":"sys_enter_getsid"}}"#)
         #expect(try !Machine.hasLink(before))
         try other.getpgid(5)
         #expect(try apiary.value("h/counts", 0) == 0)

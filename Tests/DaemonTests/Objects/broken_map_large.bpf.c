@@ -4,7 +4,7 @@
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 0x7fffffff);
+    __uint(max_entries, 0x7ffffff);
     __uint(key_size, 4);
     __uint(value_size, 1 << 20);
 } huge SEC(".maps");

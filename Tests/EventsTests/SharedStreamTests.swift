@@ -1,0 +1,67 @@
+import Testing
+
+@testable import Events
+
+/// Programs that write into one ring are one stream.
+struct SharedStreamTests {
+    let directory: TestDirectory
+    let streams: EventStreams
+    let ring: MemoryRing
+
+    init() throws {
+        directory = try TestDirectory()
+        streams = try EventStreams(directory: directory.path + "/journal", limits: JournalLimits())
+        ring = try MemoryRing()
+        try streams.open(opens, source: ring, type: nil, lostCounter: MemoryCounter(ring: ring))
+        try streams.open(execs, source: ring, type: nil, lostCounter: MemoryCounter(ring: ring))
+    }
+
+    @Test func `both names find the one stream`() throws {
+        defer { streams.stop() }
+        ring.put(1)
+        try streams.settle(opens, 2)
+        for program in ["opens", "execs"] {
+            let client = try streams.client {
+                $0.program = program
+                $0.follow = false
+            }
+            let events = try client.lines().filter { $0.kind == "event" }
+            #expect(events.map(\.number) == [1])
+            #expect(events.first?.json["program"] == "opens")
+        }
+        let ledger = streams.ledger()
+        #expect(ledger.count == 1)
+        #expect(ledger[0].key == opens && ledger[0].sharedWith == [execs])
+        #expect(streams.keys(of: "execs") == [opens])
+    }
+
+    @Test func `it goes on until the last of them is gone`() throws {
+        defer { streams.stop() }
+        let client = try streams.client { $0.program = "execs" }
+        streams.close(program: "opens", reason: .programDeleted)
+        ring.put(1)
+        #expect(try client.lines(2).last?.number == 1)
+        #expect(streams.ledger()[0].isOpen)
+        streams.close(program: "execs", reason: .programDeleted)
+        #expect(try client.lines().last?.reason == "program_deleted")
+        #expect(!streams.ledger()[0].isOpen)
+    }
+
+    @Test func `who stays with a ring that its owner has left goes on under its own name`() throws {
+        defer { streams.stop() }
+        ring.put(1)
+        try streams.settle(opens, 2)
+        let next = try MemoryRing(id: 8)
+        try streams.open(opens, source: next, type: nil, lostCounter: MemoryCounter(ring: next))
+        ring.put(2)
+        next.put(3)
+        try streams.settle(opens, 3)
+        try streams.settle(execs, 2)
+        let client = try streams.client {
+            $0.program = "execs"
+            $0.follow = false
+        }
+        #expect(try client.lines().filter { $0.kind == "event" }.map(\.number) == [2])
+        #expect(streams.ledger().map(\.key) == [execs, opens])
+    }
+}
