@@ -252,15 +252,3 @@ extension Node {
         }
     }
 }
-
-extension ProgramRecord {
-    /// Whether a map is another program's, which takes the records of a ring: two that took them
-    /// would each have some.
-    func reuses(_ map: String) -> Bool {
-        let options: ProgramOptions?
-        // What cannot be read is told of when the streams are opened.
-        do { options = try ProgramOptions(canonicalText: row.options) } catch { options = nil }
-        guard case .map? = options?.maps[map]?.reuse else { return false }
-        return true
-    }
-}
