@@ -31,13 +31,9 @@ import Testing
         let isThere = try Machine.waits(seconds: 60) {
             let list = try apiary.curl("GET /v1/manifests").answers(200)
             found = list["/items"]?.array?.first { $0["file"]?.string == file }
-<<<<<<< HEAD
-            return found?["state"]?.string == state && (text.isEmpty || found?.compact.contains(text) == true)
-=======
             guard let found, found["state"]?.string == state else { return false }
             // Nothing is not contained in a text.
             return text.isEmpty || found.compact.contains(text)
->>>>>>> apply
         }
         #expect(isThere, "\(file) is not \(state): \(found?.compact ?? "not there")\n\(apiary.log)")
         return found
