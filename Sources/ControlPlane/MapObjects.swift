@@ -89,10 +89,11 @@ final class MapObjects: Sendable {
     func value(_ value: JSONValue, at pointer: JSONPointer) throws(Problem) -> [UInt8]? {
         switch form {
         case .map:
-            guard let text = value["map"]?.string, value.object?.count == 1 else {
-                throw invalid("a value is a map, {\"map\":\"program/map\"}", pointer)
+            let (given, place) = named(value, "map", pointer)
+            guard let text = given else {
+                throw invalid(
+                    "a value is a map, \"program/map\" or {\"map\":\"program/map\"}", pointer)
             }
-            let place = pointer.appending("map")
             guard let slash = text.firstIndex(of: "/") else {
                 throw invalid("a map is named by \"program/map\"", place)
             }
@@ -105,15 +106,16 @@ final class MapObjects: Sendable {
             keep(inner)
             return bytes(of: inner.map.lentDescriptor)
         case .function:
-            guard let name = value["function"]?.string, value.object?.count == 1 else {
-                throw invalid("a value is a function, {\"function\":\"name\"}", pointer)
+            let (given, place) = named(value, "function", pointer)
+            guard let name = given else {
+                throw invalid("a value is a function, \"name\" or {\"function\":\"name\"}", pointer)
             }
             guard let function = functions[name] else {
                 throw Problem(
                     .invalidValue,
                     "Program \(map.program) has no function \(name)"
                         + NearMatches.clause(for: name, among: functions.keys) + ".",
-                    pointer: pointer.appending("function").description)
+                    pointer: place.description)
             }
             keep(function)
             return bytes(of: function.lentDescriptor)
@@ -121,6 +123,15 @@ final class MapObjects: Sendable {
         case .socket: return try socket(value, "a value", pointer)
         case .stack, .socketStorage, .inodeStorage, .taskStorage, .cgroupStorage: return nil
         }
+    }
+
+    /// An object by its name, as a text or as the only member of an object.
+    private func named(_ value: JSONValue, _ member: String, _ pointer: JSONPointer) -> (
+        name: String?, place: JSONPointer
+    ) {
+        if let name = value.string { return (name, pointer) }
+        let name = value.object?.count == 1 ? value[member]?.string : nil
+        return (name, pointer.appending(member))
     }
 
     /// O_PATH: the file is named, not opened.

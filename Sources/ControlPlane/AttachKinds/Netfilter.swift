@@ -8,7 +8,7 @@ struct NetfilterKind: AttachKind {
     let name = "netfilter"
     let members = [
         AttachMember("family", .choice(Self.families.map(\.name))),
-        AttachMember("hook", .choice(Self.hooks)),
+        AttachMember("hook", .choice(Self.hooks.map(\.name))),
         AttachMember("priority", .integer(Int64(Int32.min) + 1...Int64(Int32.max) - 1)),
         .namespace,
     ]
@@ -17,7 +17,11 @@ struct NetfilterKind: AttachKind {
 
     // linux/netfilter.h: NFPROTO_… and NF_INET_….
     private static let families: [(name: String, number: UInt32)] = [("ipv4", 2), ("ipv6", 10)]
-    private static let hooks = ["prerouting", "input", "forward", "output", "postrouting"]
+    /// Each by nft's word and by the kernel's.
+    private static let hooks: [(name: String, number: UInt32)] = [
+        ("prerouting", 0), ("input", 1), ("forward", 2), ("output", 3), ("postrouting", 4),
+        ("pre_routing", 0), ("local_in", 1), ("local_out", 3), ("post_routing", 4),
+    ]
 
     func fits(_ function: LoadReport.Function) -> Bool { function.type == "netfilter" }
 
@@ -27,9 +31,9 @@ struct NetfilterKind: AttachKind {
 
     private func place(_ site: AttachSite) -> NetfilterPlace {
         let family = Self.families.first { $0.name == site.text("family") }
-        let hook = Self.hooks.firstIndex { $0 == site.text("hook") }
+        let hook = Self.hooks.first { $0.name == site.text("hook") }
         return NetfilterPlace(
-            family: family?.number ?? 0, hook: UInt32(hook ?? 0),
+            family: family?.number ?? 0, hook: hook?.number ?? 0,
             priority: Int32(clamping: site.integer("priority") ?? 0))
     }
 

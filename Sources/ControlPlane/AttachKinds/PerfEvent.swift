@@ -26,6 +26,8 @@ struct PerfEventKind: AttachKind {
         ("cache-references", 0, 2), ("cache-misses", 0, 3), ("branches", 0, 4),
         ("branch-misses", 0, 5), ("bus-cycles", 0, 6), ("stalled-cycles-frontend", 0, 7),
         ("stalled-cycles-backend", 0, 8), ("ref-cycles", 0, 9),
+        // perf(1) has these words too.
+        ("cycles", 0, 0), ("branch-instructions", 0, 4), ("faults", 1, 2), ("migrations", 1, 4),
     ]
 
     func fits(_ function: LoadReport.Function) -> Bool { function.type == "perf_event" }
