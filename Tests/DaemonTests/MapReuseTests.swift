@@ -116,9 +116,13 @@ import Testing
         #expect(
             ledger["/items"]?.array?.count
                 == events["/maps"]?.array?.count { $0["type"] == "ringbuf" })
-        // Another program that writes into it has no stream of its own.
+        // Another program that writes into it has no stream of its own: both names find the one.
         try put("f", digest, #"{"\#(ring)":{"reuse":"e/\#(ring)"}}"#).answers(201)
-        let shared = try apiary.curl("GET /v1/events/ledger?program=f").answers(200)
-        #expect(shared["/items"]?.array?.contains { $0["map"]?.string == ring } == false)
+        let all = try apiary.curl("GET /v1/events/ledger").answers(200)
+        for list in [all, try apiary.curl("GET /v1/events/ledger?program=f").answers(200)] {
+            let streams = list["/items"]?.array?.filter { $0["map"]?.string == ring } ?? []
+            #expect(streams.count { $0["program"] == "e" } == 1, "\(list)")
+            #expect(streams.contains { $0["program"] == "f" } == false, "\(list)")
+        }
     }
 }
