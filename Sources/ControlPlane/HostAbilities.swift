@@ -57,6 +57,11 @@ extension Node {
             mapTypes: abilities.mapTypes)
     }
 
+    /// What this host was found to be able to do with an attach kind; tried at the first call.
+    func ability(_ kind: String) -> HostView.Ability? {
+        abilities().attachKinds.first { $0.name == kind }
+    }
+
     private func abilities() -> HostAbilities {
         if let known = state.withLock({ $0.abilities }) { return known }
         let found = HostAbilities(

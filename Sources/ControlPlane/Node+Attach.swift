@@ -67,6 +67,12 @@ extension Node {
 
     private func explained(_ error: BPFError, _ site: AttachSite) -> Problem {
         let what = "attach \(site.program.name).\(site.function.name) as \(site.document.kind.name)"
+        // A kernel that is older than a kind of link says no more than that.
+        if error.errno == .einval, error.log == nil,
+            let ability = ability(site.document.kind.name), ability.isAvailable == false
+        {
+            return site.hostLacks(ability.needs ?? "a later kernel", error)
+        }
         return site.document.kind.explain(error, at: site) ?? Problem(error, while: what)
     }
 

@@ -60,6 +60,7 @@ extension Problem {
             case .global: .invalidValue
             case .request: .invalidMember
             case .verifier: .verifierRefused
+            case .permission where failure.errno == .einval: .hostLacks
             case .permission: .kernelForbids
             case .quota: .quotaExceeded
             case .crash where [.emfile, .enfile, .enomem, .eagain].contains(failure.errno):

@@ -21,6 +21,13 @@ internal import Loading
         ownInstructions = unsafe Int(bpf_program__insn_cnt(program))
     }
 
+    /// The type's name where the kernel, asked by trying, does not know the type.
+    func missingType() -> String? {
+        guard libbpf_probe_bpf_prog_type(type, nil) == 0 else { return nil }
+        return unsafe libbpf_bpf_prog_type_str(type).map { unsafe String(cString: $0) }
+            ?? "\(type.rawValue)"
+    }
+
     /// Sections that libbpf learned after the version that is linked here: BPF_TRACE_KPROBE_SESSION
     /// is 56 (kernel 6.10), BPF_TRACE_UPROBE_SESSION 57 (6.13).
     @unsafe private static func adoptNewer(_ kind: Substring, _ program: OpaquePointer) {

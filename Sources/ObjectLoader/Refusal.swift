@@ -43,6 +43,14 @@ enum Refusal {
             else { continue }
             if rest.hasPrefix("BPF program load failed") {
                 let log = logs.ofRefused(index)
+                if number == .einval, log.map(VerifierLogText.init)?.reason == nil,
+                    let type = functions[index].missingType()
+                {
+                    return failure(
+                        .permission,
+                        "this kernel has no programs of the type of function \"\(name)\", \(type)",
+                        number, function: name)
+                }
                 var failure = ofFunction(name, number, log, request.verifierLog != .none)
                 if let places { locate(&failure, in: places, function: functions[index]) }
                 return failure
