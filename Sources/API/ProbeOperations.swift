@@ -102,15 +102,15 @@ private func answer(_ outcome: ProbeOutcome, _ call: Call) throws(Problem) -> An
 
 @Sendable func deleteProbe(_ service: Service, _ call: Call) throws(Problem) -> Answer {
     let id = call.variables[0]
+    let missingIsFine = try call.flag("missing_ok")
     let probe: ProbeView
     do { probe = try service.node.probe(id) } catch {
-        if try call.flag("missing_ok") { return .noContent }
+        if missingIsFine { return .noContent }
         throw error
     }
     let removed = try service.node.deleteProbes(
         [id], ofProgram: probe.row.program, try call.conditions, isDryRun: try call.isDryRun,
         call.origin)
-    let missingIsFine = try call.flag("missing_ok")
     guard !removed.isEmpty || missingIsFine else {
         throw Problem(.notFound, "There is no probe \(id).")
     }
@@ -123,9 +123,10 @@ private func answer(_ outcome: ProbeOutcome, _ call: Call) throws(Problem) -> An
             .invalidParameter,
             "program is missing: DELETE /v1/probes?program=NAME detaches its probes.")
     }
+    let missingIsFine = try call.flag("missing_ok")
     try service.checkScope(program, call)
     do { _ = try service.node.program(program) } catch {
-        if try call.flag("missing_ok") { return .noContent }
+        if missingIsFine { return .noContent }
         throw error
     }
     let ids = service.node.probes().filter { $0.row.program == program }.map(\.row.id)

@@ -65,9 +65,10 @@ private func expiry(_ fields: Fields) throws(Problem) -> Int? {
 
 @Sendable func deleteToken(_ service: Service, _ call: Call) throws(Problem) -> Answer {
     let name = call.variables[0]
+    let missingIsFine = try call.flag("missing_ok")
     let exists = service.node.tokens.all.contains { $0.name == name }
     guard exists else {
-        if try call.flag("missing_ok") { return .noContent }
+        if missingIsFine { return .noContent }
         throw Problem(.notFound, "There is no token \(name).")
     }
     if try call.isDryRun { return .noContent }

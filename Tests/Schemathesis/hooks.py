@@ -53,8 +53,11 @@ def refusals_of_valid_data_have_a_reason(context, response, case):
         return
     problem = response.json()
     code = problem.get("code")
-    # The generator does not keep to the pattern of a header: it sends `If-Match: 0`.
-    if code not in SEMANTIC and "entity tag" not in problem.get("detail", ""):
+    detail = problem.get("detail", "")
+    # The generator does not keep to the pattern of a header: it sends `If-Match: 0`. NUL and a query of
+    # more than 128 parameters are refused before the contract is looked at.
+    gate = ("entity tag", "holds %00", "more than 128 parameters")
+    if code not in SEMANTIC and not any(words in detail for words in gate):
         raise AssertionError(f"data that fits the contract is refused as {code}")
 
 
