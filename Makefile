@@ -53,7 +53,7 @@ fuzz: bpf ## fuzz the readers of foreign bytes for FUZZ_SECONDS, 60; then MUTATI
 	@scripts/fuzz.sh
 	@if [ "$$(id -u)" -ne 0 ]; then echo "fuzz: the objects are skipped: loading needs root" >&2; \
 	else swift build $(swift_flags) --build-tests && APIARY_MUTATIONS=$${MUTATIONS:-100000} \
-		scripts/test.sh --skip-build $(swift_flags) --filter MutationTests; fi
+		scripts/test.sh --skip-build $(swift_flags) --filter DaemonTests.MutationTests; fi
 
 schemathesis: setup bpf ## hold a running daemon against its contract, with schemathesis
 	swift build $(swift_flags) --product apiary

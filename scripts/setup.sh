@@ -40,7 +40,8 @@ if [ "${1:-}" = test ]; then
         "command:python3 python3" "file:/usr/share/doc/python3-venv python3-venv")
 fi
 if [ "${1:-}" = bench ]; then
-    required+=("command:bpftrace bpftrace" "command:wrk wrk" "command:gcc gcc")
+    required+=("command:bpftrace bpftrace" "command:wrk wrk" "command:gcc gcc"
+        "command:slowhttptest slowhttptest")
 fi
 
 if [ "${1:-}" = kernels ]; then
