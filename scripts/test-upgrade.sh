@@ -63,8 +63,10 @@ cursor=$(ask 'http://localhost/v1/events?program=e&follow=false&since=oldest' |
     jq -r 'select(.kind == "event" and .data.number == 2).cursor')
 links=$(get /probes '[.items[] | [.id, .link.kernel_id]]')
 written=$(get "/audit?limit=1000" '.items | length')
-kill -9 "$daemon"
-wait "$daemon" 2>/dev/null
+{
+    kill -9 "$daemon"
+    wait "$daemon"
+} 2>/dev/null
 perl -e 'getpgrp($$) for 1 .. 2'
 
 start "$new"
@@ -82,11 +84,12 @@ kill "$daemon"
 wait "$daemon"
 daemon=
 
-before=$(sha256sum "$work"/state/registry.sqlite* | sha256sum)
+contents() { sqlite3 "$work/state/registry.sqlite" .dump | sha256sum; }
+before=$(contents)
 said=$(timeout 20 "$old" serve "${places[@]}" --socket "$work/run/apiary.sock" 2>&1)
 holds "the old release refuses the new one's registry" "1 later release" \
     "$? $(grep -o 'later release' <<<"$said" | head -1)"
-holds "and leaves it as it is" "$before" "$(sha256sum "$work"/state/registry.sqlite* | sha256sum)"
+holds "and leaves what is in it as it is" "$before" "$(contents)"
 start "$new"
 holds "the new one goes on after that" "$links" \
     "$(get /probes '[.items[] | [.id, .link.kernel_id]]')"

@@ -23,8 +23,9 @@ import Testing
                 {"object":{"digest":"\(digest)"},"maps":{"many":{"max_entries":4000000}}}
                 """
             let answer = try apiary.curl("PUT /v1/programs/p\(number)", json: json)
-            #expect(answer.status >= 400, "\(answer)")
-            #expect((answer["/detail"]?.string?.utf8.count ?? 0) > 20, "\(answer)")
+            // The kernel refuses the map, or kills the loader.
+            #expect([422, 503].contains(answer.status), "\(answer)")
+            #expect(answer["/errno"] == "ENOMEM", "\(answer)")
             statuses.append(answer.status)
         }
         #expect(apiary.processIdentifier != nil)
@@ -98,8 +99,8 @@ import Testing
             #expect(answer["/errno"] == "EPERM", "\(answer)")
         }
         try apiary.curl("GET /v1/probes/c.count").answers(200, #"{"state":"attached"}"#)
-        try Machine.run(
-            "prlimit", "--pid", "\(apiary.processIdentifier ?? 0)", "--memlock=unlimited")
+        apiary.launcher = []
+        try apiary.restart()
         try apiary.curl("PUT /v1/programs/e", json: json).answers(201)
         try apiary.isSound("after it was out of locked memory")
         FaultReport.line(
