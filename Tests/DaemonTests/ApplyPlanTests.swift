@@ -172,7 +172,8 @@ import Testing
     {
         let apiary = try TestDaemon()
         let object = try Machine.run("base64", "-w0", Repository.object("runs.bpf.o"))
-        let names = try apiary.curl("PUT /v1/programs/look?dry_run=true", file: "runs.bpf.o")
+        let names =
+            try apiary.curl("PUT /v1/programs/look?dry_run=true", file: "runs.bpf.o")
             .answers(200)["/functions"]?.array ?? []
         let wanted = names.filter {
             ["socket_filter", "raw_tracepoint", "syscall"].contains($0["type"]?.string ?? "")
