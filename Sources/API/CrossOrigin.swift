@@ -9,23 +9,26 @@ struct CrossOrigin {
     /// - Throws: `wrong_host`, `cross_origin`.
     func check(_ head: RequestHead) throws(Problem) {
         try checkHost(head)
-        let origin = head.header("origin")
-        if let origin {
+        // No browser sends one of them twice; whoever does gets the strictest reading.
+        for origin in values(of: "origin", head) {
             guard isOwn(origin, head) || rules.origins.contains(origin) else {
                 throw Problem(
                     .crossOrigin,
                     "The site \(origin) may not use this daemon: cors_origins does not list it.")
             }
         }
-        switch head.header("sec-fetch-site")?.lowercased() {
-        case nil, "same-origin", "none": return
-        case let site?:
+        for site in values(of: "sec-fetch-site", head) {
+            guard !["same-origin", "none"].contains(site.lowercased()) else { continue }
             // A request without CORS (an image, a form, a link) has no Origin where it is a GET.
-            guard let origin, rules.origins.contains(origin) else {
+            guard let origin = head.header("origin"), rules.origins.contains(origin) else {
                 throw Problem(
                     .crossOrigin, "A page of another site asks (Sec-Fetch-Site: \(site)).")
             }
         }
+    }
+
+    private func values(of name: String, _ head: RequestHead) -> [String] {
+        head.headers.filter { $0.name == name }.map(\.value)
     }
 
     /// On a Unix socket no browser can be the sender, and clients write there what they like.

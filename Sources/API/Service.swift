@@ -41,8 +41,12 @@ public struct Service: Application {
         streams = OpenStreams(limit: streamsPerCredential)
     }
 
-    /// New rules from the next request on.
-    public func replace(_ rules: AccessRules) { access.replace(rules) }
+    /// New rules from the next request on; streams of those whom they do not let in end.
+    public func replace(_ rules: AccessRules) {
+        access.replace(rules)
+        tickets.drop { !access.stillReads($0) }
+        streams.end { !access.stillReads($0) }
+    }
 
     /// New tokens of the token file; streams of those that are gone end.
     public func replaceFixedTokens(_ tokens: [(name: String, role: Role, hash: String)]) {

@@ -103,7 +103,10 @@ public final class AttemptLog: Sendable {
                 preconditionFailure("epoll_wait: \(error)")
             }
             if tags.isEmpty {
-                stint.run(tick)
+                stint.run {
+                    tick()
+                    _ = flush()
+                }
                 isTickDue = false
                 continue
             }

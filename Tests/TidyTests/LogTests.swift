@@ -33,6 +33,13 @@ struct LogTests {
         #expect(kept.texts.last?.contains("lines_left_out") == false)
     }
 
+    @Test func `a token in the wrong place is cut`() {
+        let kept = Kept()
+        kept.output().write(
+            .debug, "request", ["path": "/v1/apy_tVdaZENFnc-2sOnUBHcP8zn3p/x?ticket=apt_0123456789"])
+        #expect(kept.texts[0].contains("path=\"/v1/apy_…/x?ticket=apt_…\""), "\(kept.texts)")
+    }
+
     @Test(arguments: [LogFormat.logfmt, .json])
     func `what a client sends makes no second line and no second field`(format: LogFormat) {
         let kept = Kept()
