@@ -7,7 +7,7 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 swift_flags ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build bpf check lint test test-faults test-kernels bench fuzz \
+.PHONY: help setup build bpf check lint test test-faults test-kernels test-systemd bench fuzz \
 	schemathesis microhttpd soak generate migration-hashes fmt run install \
 	uninstall clean
 
@@ -45,6 +45,9 @@ test-faults: setup bpf ## kills, full disks, foreign hands, reboots: one line a 
 test-kernels: bpf ## the probes' tests in Debian's 5.10, 6.1 and 6.12, booted in QEMU; as root
 	swift build $(swift_flags) --build-tests
 	@scripts/test-kernels.sh
+
+test-systemd: build ## the units under a real systemd, in a container on this kernel; as root
+	@scripts/test-systemd.sh
 
 bench: build ## measure against the peers in C, bpftool and bpftrace, in one run
 	@scripts/setup.sh bench

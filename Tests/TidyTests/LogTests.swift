@@ -36,7 +36,8 @@ struct LogTests {
     @Test func `a token in the wrong place is cut`() {
         let kept = Kept()
         kept.output().write(
-            .debug, "request", ["path": "/v1/apy_tVdaZENFnc-2sOnUBHcP8zn3p/x?ticket=apt_0123456789"])
+            .debug, "request", ["path": "/v1/apy_tVdaZENFnc-2sOnUBHcP8zn3p/x?ticket=apt_0123456789"]
+        )
         #expect(kept.texts[0].contains("path=\"/v1/apy_…/x?ticket=apt_…\""), "\(kept.texts)")
     }
 
