@@ -64,8 +64,8 @@ extension AttachSite {
         switch target {
         case .tracepoint(let category, let name):
             do throws(BPFError) {
-                let known = try Tracepoints.names(category: category)
-                return known.contains(name) ? nil : BPFError("open", .enoent)
+                let isThere = try Tracepoints.exists(category: category, name: name)
+                return isThere ? nil : BPFError("open", .enoent)
             } catch {
                 return error
             }

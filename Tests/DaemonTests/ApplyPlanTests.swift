@@ -166,6 +166,36 @@ import Testing
             .answers(200, #"{"counts":{"create":3,"delete":3,"none":2}}"#)
     }
 
+    @Test(.needs(.tracepoint))
+    func `programs come in the order in which they are loaded upon each other`() throws {
+        let apiary = try TestDaemon()
+        let sum = try Machine.run("sha256sum", Repository.object("counter.bpf.o")).prefix(64)
+        try apiary.curl("PUT /v1/objects/sha256:\(sum)", file: "counter.bpf.o").answers(201)
+        func manifest(_ entries: Int) -> String {
+            """
+            {"owner":"o","prune":true,"programs":[
+              {"name":"b","object":{"digest":"sha256:\(sum)"},
+               "maps":{"totals":{"reuse":"a/totals"},"callers":{"reuse":"a/callers"}}},
+              {"name":"a","object":{"digest":"sha256:\(sum)"},
+               "maps":{"callers":{"max_entries":\(entries)}}}],
+             "probes":[{"id":"b","program":"b","function":"count"}],
+             "maps":[{"map":"a/totals","entries":[{"key":3,"value":7}]}]}
+            """
+        }
+        for entries in [100, 200] {
+            try apiary.curl("POST /v1/apply?dry_run=true", json: manifest(entries)).answers(200)
+            try apiary.curl("POST /v1/apply", json: manifest(entries)).answers(200)
+            // Where the one has another map, so has the other, at once.
+            try apiary.curl("POST /v1/apply", json: manifest(entries))
+                .answers(200, #"{"changed":false}"#)
+            #expect(try apiary.value("b/totals", 3) == 7)
+            let ids = try ["a", "b"].map { try apiary.curl("GET /v1/maps/\($0)/callers") }
+            #expect(ids[0]["/kernel_id"] == ids[1]["/kernel_id"])
+            #expect(ids[1]["/max_entries"]?.int == entries)
+        }
+        try apiary.isSound("after programs that share maps")
+    }
+
     @Test(.needs(.rawTracepoint))
     func `attach auto leaves out what nobody attaches, and changes nothing the second time`()
         throws

@@ -70,7 +70,10 @@ final class ApplyRun {
         try checkOwners()
         do throws(Problem) {
             try planPrune()
-            for (index, program) in manifest.programs.enumerated() {
+            let ordered = LoadOrder.dependenciesFirst(
+                Array(manifest.programs.enumerated()), name: \.element.name,
+                needs: \.element.options.otherPrograms)
+            for (index, program) in ordered {
                 try step(
                     "programs/\(program.name)", at: .root.appending("programs").appending(index)
                 ) {
