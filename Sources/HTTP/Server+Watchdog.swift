@@ -4,8 +4,8 @@ internal import Linux
 extension Server {
     /// What does not get on any more: a listener that gives no byte of an answer and has done
     /// nothing for another client either for `quietSeconds`, a handler that runs for longer than
-    /// `seconds`, the thread of the deadlines. For a watchdog; nothing where all is well. Blocks for
-    /// up to 5 s for each listener that does not answer.
+    /// `seconds`, the thread of the deadlines. For a watchdog; nothing where all is well. Blocks
+    /// for up to 5 s for each listener that does not answer.
     ///
     /// A listener at its limit of connections answers nobody new: that clients can bring about, and
     /// it must not end the daemon.
