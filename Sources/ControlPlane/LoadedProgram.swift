@@ -81,11 +81,13 @@ final class LoadedMap: Sendable {
     let hasValueType: Bool
     /// `BPF_F_…`, those too that only the object tells.
     let flags: UInt32
+    let abilities: MapAbilities
 
     init(program: String, entry: LoadReport.Map, map: Map, types: BTFTypes?) {
         self.program = program
         name = entry.name
         self.map = map
+        abilities = MapAbilities.of(map.info.type)
         flags = map.info.flags | entry.flags & (MapFlags.readOnly | MapFlags.writeOnly)
         let key = Self.plan(types, map.info.btfKeyType, map.info.keySize)
         let value = Self.plan(types, map.info.btfValueType, map.info.valueSize)
@@ -100,6 +102,7 @@ final class LoadedMap: Sendable {
         program = ""
         name = map.info.name
         self.map = map
+        abilities = MapAbilities.of(map.info.type)
         flags = map.info.flags
         let key = Self.plan(types, map.info.btfKeyType, map.info.keySize)
         let value = Self.plan(types, map.info.btfValueType, map.info.valueSize)

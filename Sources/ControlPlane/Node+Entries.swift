@@ -33,10 +33,10 @@ public struct EntryStyle: Sendable, Hashable {
 
 /// One entry as JSON text.
 public struct EntryText: Sendable {
-    /// `{"key":…,"value":…}`, without a newline.
-    public var json: [UInt8]
+    /// `{"key":…,"value":…}` and a newline.
+    public let json: [UInt8]
     /// The digest of the value's bytes, for conditional changes.
-    public var tag: String
+    public let tag: String
 }
 
 /// What became of an entry that was written.
@@ -89,6 +89,7 @@ extension Node {
         guard let value else { throw noEntry(view.loaded, text) }
         var json = JSONWriter(capacity: 256, int64: style.int64)
         bytes.write(key: key, value: value, to: &json)
+        json.byte(UInt8(ascii: "\n"))
         return EntryText(json: json.bytes(), tag: EntryTag.of(value.span))
     }
 

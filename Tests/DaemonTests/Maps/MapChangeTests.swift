@@ -123,6 +123,20 @@ import Testing
         try apiary.curl("GET /v1/kernel/maps/\(id)/entries")
             .answers(200, #"{"items":[{"key":1,"value":{"packets":4,"bytes":0}}]}"#)
         try apiary.curl("GET /v1/kernel/maps/4294967295/entries").answers(404, problem: .notFound)
+
+        let tag = try apiary.curl("GET /v1/kernel/maps/\(id)/entries/1")
+            .answers(200, #"{"key":1,"value":{"packets":4,"bytes":0}}"#).header("etag") ?? ""
+        try apiary.curl("GET /v1/kernel/maps/\(id)/entries/1", "If-None-Match: \(tag)")
+            .answers(304)
+        try apiary.curl("GET /v1/kernel/maps/\(id)/entries/hex:01000000?encoding=hex")
+            .answers(200, #"{"key":"hex:01000000"}"#)
+        try apiary.curl("GET /v1/kernel/maps/\(id)/entries/2").answers(404, problem: .notFound)
+        try apiary.curl("GET /v1/kernel/maps/\(id)/entries/hex:01")
+            .answers(422, problem: .sizeMismatch)
+        try apiary.curl("GET /v1/kernel/maps/4294967295/entries/1").answers(404, problem: .notFound)
+        // To read only.
+        try apiary.curl("PUT /v1/kernel/maps/\(id)/entries/1", json: #"{"value":{}}"#)
+            .answers(405, problem: .methodNotAllowed)
     }
 
     @Test func `a frozen map is changed by nobody, and stays readable`() throws {
