@@ -75,7 +75,7 @@ struct MapBytes: Sendable {
         let json = text.utf8.span
         guard map.keyPlan.decode(json, &position, into: &bytes, at: 0), position == json.count
         else { return nil }
-        try checkIndex(bytes, .root)
+        try check(bytes, .root)
         return EntryKey(bytes: bytes)
     }
 
@@ -84,14 +84,25 @@ struct MapBytes: Sendable {
             return EntryKey(bytes: bytes, shown: value)
         }
         let bytes = try bytes(value, map.keyPlan, map.map.info.keySize, "key", pointer)
-        try checkIndex(bytes, pointer)
+        try check(bytes, pointer)
         return EntryKey(bytes: bytes)
     }
 
-    private func checkIndex(_ bytes: [UInt8], _ pointer: JSONPointer) throws(Problem) {
-        guard map.hasIndexes, bytes.count == 4 else { return }
-        let index = bytes.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+    /// What the kernel would refuse without a word.
+    private func check(_ bytes: [UInt8], _ pointer: JSONPointer) throws(Problem) {
+        let isTrie = map.map.info.type == .lpmTrie
+        guard isTrie || map.hasIndexes, bytes.count >= 4 else { return }
+        let index = bytes.prefix(4).reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
         let count = map.map.info.maxEntries
+        if isTrie {
+            let most = 8 * (bytes.count - 4)
+            let member = map.keyPlan.members.first.map { pointer.appending($0.name) }
+            guard index > most else { return }
+            throw Problem(
+                .invalidValue,
+                "A prefix of \(index) bits is beyond map \(map.name), whose keys have \(most) "
+                    + "(0 to \(most)).", pointer: (member ?? pointer).description)
+        }
         guard index < count else {
             throw Problem(
                 .invalidValue,

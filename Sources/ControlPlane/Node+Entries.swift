@@ -187,6 +187,18 @@ extension LoadedMap {
                 .mapFull,
                 "Could not \(action) of map \(path): its ring of \(map.info.maxEntries) bytes is "
                     + "full, the program has not read it.", errno: error.errno.name, cause: error)
+        case .einval where [.hashOfMaps, .arrayOfMaps].contains(map.info.type):
+            return Problem(
+                .invalidValue,
+                "Could not \(action) of map \(path): the map that is named differs from those it "
+                    + "was made for in type, key or value size, or flags.",
+                errno: error.errno.name, cause: error)
+        case .einval where map.info.type == .progArray:
+            return Problem(
+                .invalidValue,
+                "Could not \(action) of map \(path): the function is of another type, or attach "
+                    + "type, than those that call through it.", errno: error.errno.name,
+                cause: error)
         case .ebadf where !abilities.instead.isEmpty: problem.detail += " " + abilities.hint
         default: break
         }

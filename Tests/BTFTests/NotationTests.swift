@@ -175,7 +175,11 @@ struct NotationTests {
         let half = try plan.encode(JSONValue(0.5), as: ratio)
         let shown = plan.float(ratio, in: half.span)
         #expect(shown == 0.5)
-        for wrong in ["list.3.port", "list.port", "list.-1", "list.0.port.x", "n.0", "", "list."] {
+        #expect(plan.member(at: "list[2].port")?.offset == 22)
+        for wrong in [
+            "list.3.port", "list.port", "list.-1", "list.0.port.x", "n.0", "", "list.", "list[3]",
+            "list.[1]", "list[1]port", "list[1", "list[]", "list..1", ".n", "n.",
+        ] {
             #expect(plan.member(at: wrong) == nil, "\(wrong)")
         }
     }
