@@ -67,14 +67,18 @@ import Testing
         // newline.
         let lines = (0..<4000).map { number in
             let line = #"{"update":{"key":\#(number % 1000),"value":{"packets":\#(number)}}}"#
-            return line + String(repeating: " ", count: number % 89) + (number % 7 == 0 ? "\r\n" : "")
+            return line + String(repeating: " ", count: number % 89)
+                + (number % 7 == 0 ? "\r\n" : "")
         }.joined(separator: "\n")
         #expect(lines.utf8.count > 300_000)
         let path = "POST /v1/maps/m/hash/batch"
         let type = "Content-Type: application/x-ndjson"
-        for (results, accept) in [("failed", "*/*"), ("all", "*/*"), ("all", "application/x-ndjson")] {
+        for (results, accept) in [
+            ("failed", "*/*"), ("all", "*/*"), ("all", "application/x-ndjson"),
+        ] {
             let answer = try apiary.curl(
-                "\(path)?results=\(results)", type, "Accept: \(accept)", json: try apiary.body(lines)
+                "\(path)?results=\(results)", type, "Accept: \(accept)",
+                json: try apiary.body(lines)
             ).answers(200)
             #expect(answer.text.contains(#""update":{"done":4000,"failed":0}"#))
             try apiary.curl("GET /v1/maps/m/hash/entries/999")
@@ -87,7 +91,8 @@ import Testing
         #expect(wrong["/detail"]?.string?.contains("line 4001") == true)
         try apiary.curl("GET /v1/maps/m/hash/entries?count=true").answers(200, #"{"count":0}"#)
         // One line that is longer than a piece.
-        let long = #"{"delete":"# + String(repeating: " ", count: 400_000) + "1}\n" + #"{"lookup":2}"#
+        let long =
+            #"{"delete":"# + String(repeating: " ", count: 400_000) + "1}\n" + #"{"lookup":2}"#
         try apiary.curl(path, type, json: try apiary.body(long)).answers(
             200, #"{"counts":{"delete":{"failed":1},"lookup":{"failed":1}}}"#)
     }
@@ -155,7 +160,8 @@ import Testing
             .answers(200, #"{"items":[{"key":1,"value":{"packets":4,"bytes":0}}]}"#)
         try apiary.curl("GET /v1/kernel/maps/4294967295/entries").answers(404, problem: .notFound)
 
-        let tag = try apiary.curl("GET /v1/kernel/maps/\(id)/entries/1")
+        let tag =
+            try apiary.curl("GET /v1/kernel/maps/\(id)/entries/1")
             .answers(200, #"{"key":1,"value":{"packets":4,"bytes":0}}"#).header("etag") ?? ""
         try apiary.curl("GET /v1/kernel/maps/\(id)/entries/1", "If-None-Match: \(tag)")
             .answers(304)

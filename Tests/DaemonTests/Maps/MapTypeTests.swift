@@ -67,8 +67,10 @@ import Testing
             .answers(200, #"{"value":{"ifindex":1,"bpf_prog":{"id":0}}}"#)
         try apiary.curl("PUT /v1/maps/d/levels/entries/LOW", json: #"{"value":"d/counts"}"#)
             .answers(201, #"{"key":"LOW","value":{"map":"d/counts"}}"#)
-        let other = try apiary.curl("PUT /v1/maps/d/levels/entries/HIGH", json: #"{"value":"d/other"}"#)
-            .answers(422, problem: .invalidValue)
+        let other = try apiary.curl(
+            "PUT /v1/maps/d/levels/entries/HIGH", json: #"{"value":"d/other"}"#
+        )
+        .answers(422, problem: .invalidValue)
         #expect(other["/detail"]?.string?.contains("differs") == true)
 
         // Also of a daemon that finds them, and of a program that uses another's map.
