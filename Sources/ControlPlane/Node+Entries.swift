@@ -188,17 +188,13 @@ extension LoadedMap {
                 "Could not \(action) of map \(path): its ring of \(map.info.maxEntries) bytes is "
                     + "full, the program has not read it.", errno: error.errno.name, cause: error)
         case .einval where [.hashOfMaps, .arrayOfMaps].contains(map.info.type):
-            return Problem(
-                .invalidValue,
+            problem.detail =
                 "Could not \(action) of map \(path): the map that is named differs from those it "
-                    + "was made for in type, key or value size, or flags.",
-                errno: error.errno.name, cause: error)
+                + "was made for in type, key or value size, or flags."
         case .einval where map.info.type == .progArray:
-            return Problem(
-                .invalidValue,
+            problem.detail =
                 "Could not \(action) of map \(path): the function is of another type, or attach "
-                    + "type, than those that call through it.", errno: error.errno.name,
-                cause: error)
+                + "type, than those that call through it."
         case .ebadf where !abilities.instead.isEmpty: problem.detail += " " + abilities.hint
         default: break
         }

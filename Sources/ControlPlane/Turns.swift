@@ -2,8 +2,8 @@ internal import Linux
 internal import Synchronization
 
 /// Calls what wants to go on, from a thread of its own, so that an HTTP thread serves others
-/// between two pieces of something long, or while the kernel is asked. The thread starts with the first call and sleeps while
-/// there is none.
+/// between two pieces of something long, or while the kernel is asked.
+/// The thread starts with the first call and sleeps while there is none.
 final class Turns: Sendable {
     private struct State {
         var waiting: [@Sendable () -> Void] = []

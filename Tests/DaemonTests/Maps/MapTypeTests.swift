@@ -62,7 +62,7 @@ import Testing
         try apiary.curl("POST /v1/maps/d/known/push", json: #"{"value":\#(job)}"#).answers(204)
         try apiary.curl("POST /v1/maps/d/known/peek", json: #"{"value":\#(job)}"#).answers(200)
         try apiary.curl("PUT /v1/maps/d/ports/entries/0", json: #"{"value":{"ifindex":1}}"#)
-            .answers(200, #"{"value":{"ifindex":1}}"#)
+            .answers(201, #"{"value":{"ifindex":1}}"#)
         try apiary.curl("GET /v1/maps/d/ports/entries/0")
             .answers(200, #"{"value":{"ifindex":1,"bpf_prog":{"id":0}}}"#)
         try apiary.curl("PUT /v1/maps/d/levels/entries/LOW", json: #"{"value":"d/counts"}"#)
@@ -70,7 +70,7 @@ import Testing
         let other = try apiary.curl(
             "PUT /v1/maps/d/levels/entries/HIGH", json: #"{"value":"d/other"}"#
         )
-        .answers(422, problem: .invalidValue)
+        .answers(422, problem: .unsupportedMapOperation)
         #expect(other["/detail"]?.string?.contains("differs") == true)
 
         // Also of a daemon that finds them, and of a program that uses another's map.
