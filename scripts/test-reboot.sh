@@ -65,7 +65,7 @@ awk '
         boots[fact] = boots[fact] (boots[fact] == "" ? "" : ", ") boot (found == "" ? "" : \
             " FAILED: " found)
         if ($4 == "FAILED:") failed++
-        else if (boot > 1) held[fact]++
+        else if (boot > 1) held[fact]++ # what is so in the first boot is nothing yet
     }
     /^reboot: boot 3: done/ { isDone = 1 }
     END {

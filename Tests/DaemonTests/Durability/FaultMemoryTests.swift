@@ -46,7 +46,7 @@ import Testing
     @Test(.needs(.tracepoint), .enabled("no memory cgroup can be made") { MemoryGroup.isThere })
     func `killed by its cgroup's memory limit it comes back whole`() throws {
         let rounds = FaultRun.isLong ? 5 : 1
-        var (killed, acknowledged) = (0, 0)
+        var (killed, acknowledged, refused) = (0, 0, 0)
         for round in 0..<rounds {
             let group = try MemoryGroup()
             let apiary = try TestDaemon(isStarted: false)
@@ -54,7 +54,7 @@ import Testing
             try apiary.start()
             try apiary.curl("PUT /v1/programs/c?attach=auto", file: "counter.bpf.o")
                 .answers(201)
-            try group.limit(toMore: (1 << 20) + round << 19)
+            try group.limit(toMore: (4 + 8 * round) << 20)
             var statuses: [Int] = []
             for number in 0..<20 where apiary.processIdentifier != nil {
                 statuses.append(
@@ -68,6 +68,7 @@ import Testing
             apiary.kill9()
             try apiary.start()
             try apiary.curl("GET /v1/probes/c.count").answers(200, #"{"state":"attached"}"#)
+            refused += statuses.filter { $0 >= 400 }.count
             // What was acknowledged is there.
             for (number, status) in statuses.enumerated() where status == 201 {
                 try apiary.curl("GET /v1/programs/p\(number)").answers(200)
@@ -77,7 +78,8 @@ import Testing
         }
         FaultReport.line(
             "out of memory in a cgroup", rounds,
-            "killed \(killed) times; all \(acknowledged) acknowledged loads there after the start")
+            "killed \(killed) times, \(refused) loads refused; all \(acknowledged) acknowledged "
+                + "loads there after the start")
     }
 
     @Test(.needs(.tracepoint))
