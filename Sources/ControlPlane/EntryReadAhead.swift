@@ -14,8 +14,8 @@ struct EntryBlock: Sendable {
 /// Reads a map's entries ahead of whom they are for: the kernel's lookups are most of a dump's
 /// time, and go on in a thread of their own while text is made and sent.
 ///
-/// At most `depth` blocks wait to be taken, so a client that takes nothing costs those. A taker that
-/// finds the thread busy with another dump reads for itself. One taker at a time.
+/// At most `depth` blocks wait to be taken, so a client that takes nothing costs those. A taker
+/// that finds the thread busy with another dump reads for itself. One taker at a time.
 final class EntryReadAhead: Sendable {
     enum Next {
         case entries(EntryBlock)
