@@ -1,8 +1,8 @@
 internal import Linux
 
 extension Daemon {
-    /// Lets those to the Unix socket whom `socket_group` and `socket_mode` mean: a socket's own mode
-    /// helps nobody who may not pass its directory, where that is the one that we made.
+    /// Lets those to the Unix socket whom `socket_group` and `socket_mode` mean: a socket's own
+    /// mode helps nobody who may not pass its directory, where that is the one that we made.
     func grantSocket() throws {
         let socket = configuration.text("socket")
         var paths = [socket]

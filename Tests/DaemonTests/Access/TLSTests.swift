@@ -125,8 +125,8 @@ private struct Certificates {
         let said = try Machine.run(
             "sh", "-c",
             "curl -sS --parallel --parallel-max 30 --cacert \(certificates.path("ca.pem")) "
-                + "-o /dev/null -w '%{http_code}\\n' 'https://127.0.0.1:\(port)/v1/health#[1-600]' | "
-                + "sort | uniq -c")
+                + "-o /dev/null -w '%{http_code}\\n' "
+                + "'https://127.0.0.1:\(port)/v1/health#[1-600]' | sort | uniq -c")
         #expect(said.split(separator: " ").joined(separator: " ") == "600 200\n", "\(said)")
         silent.stop()
         #expect(try Machine.waits { try FileSystem.list(descriptors).count <= before })

@@ -16,10 +16,11 @@ import Testing
             try Self.confined(apiary)
         }
         #expect(status.contains("NoNewPrivs:\t1"), "\(status)")
-        // Standard input and output, the object, the request, what libbpf and the kernel opened.
+        // Its own ends of what it talks over, the object and the request; nothing of the daemon's.
+        let own = Set(try Self.targets(of: apiary.processIdentifier ?? 0))
         let foreign = descriptors.filter { target in
-            target.hasPrefix("socket:") || target.contains("registry.sqlite")
-                || target.contains("eventpoll")
+            target.contains("registry.sqlite") || target.contains("eventpoll")
+                || (target.hasPrefix("socket:") && own.contains(target))
         }
         #expect(foreign == [], "\(descriptors)")
     }
@@ -30,12 +31,16 @@ import Testing
             guard let status = FileSystem.text("/proc/\(child)/status"),
                 status.contains("Seccomp:\t2")
             else { continue }
-            let listing = try Machine.run(
-                "sh", "-c", "readlink /proc/\(child)/fd/* 2>/dev/null || true")
-            let targets = listing.split(separator: "\n").map(String.init)
+            let targets = try targets(of: child)
             // It may have ended in between.
             if !targets.isEmpty { return (status, targets) }
         }
         return nil
+    }
+
+    private static func targets(of process: Int32) throws -> [String] {
+        let listing = try Machine.run(
+            "sh", "-c", "readlink /proc/\(process)/fd/* 2>/dev/null || true")
+        return listing.split(separator: "\n").map(String.init)
     }
 }
