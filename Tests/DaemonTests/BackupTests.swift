@@ -164,7 +164,8 @@ import Testing
 
     @Test func `a backup that would not be whole is refused`() throws {
         let apiary = try TestDaemon()
-        let digest = try apiary.curl("PUT /v1/programs/c", file: "counter.bpf.o")
+        let digest =
+            try apiary.curl("PUT /v1/programs/c", file: "counter.bpf.o")
             .answers(201)["/digest"]?.string ?? ""
         try FileSystem.unlink(apiary.stateDirectory + "/objects/" + digest.dropFirst(7))
         let refused = try apiary.curl("GET /v1/backup").answers(409, problem: .conflict)
