@@ -302,7 +302,8 @@ public final class Service: Application {
     ]
 
     private func checkAccept(_ call: Call) throws(Problem) {
-        guard let accept = call.head.header("accept"),
+        // What curl and most libraries send.
+        guard let accept = call.head.header("accept"), accept != "*/*",
             !Self.ownMediaTypes.contains(call.route.operation)
         else { return }
         let ranges = accept.split(separator: ",").map { part in
