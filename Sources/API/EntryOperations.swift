@@ -216,8 +216,7 @@ func entry(_ service: Service, _ call: Call, _ map: MapView, key: String) throws
 {
     let entry = try service.node.entry(map, key: key, try call.entryStyle)
     let tag = (name: "ETag", value: entry.quotedTag)
-    let text = entry.quotedTag.dropFirst().dropLast()
-    if try call.hasCopy(of: text) { return Answer(status: 304, headers: [tag]) }
+    if try call.hasCopy(ofQuoted: entry.quotedTag) { return Answer(status: 304, headers: [tag]) }
     return Answer(headers: [tag], body: .json(entry.json))
 }
 
