@@ -21,7 +21,8 @@ extension Node {
     {
         var operations = try BatchOperations(body, of: view.loaded)
         var batch = EntryBatch(
-            map: view.loaded, bytes: try bytes(view.loaded, options.style), options: options)
+            map: view.loaded, bytes: try bytes(view.loaded, options.style), options: options,
+            mapCalls)
         while try operations.run(.max, &batch) {}
         batch.flush()
         return batch.answer()
@@ -33,7 +34,8 @@ extension Node {
     {
         BatchStream(
             EntryBatch(
-                map: view.loaded, bytes: try bytes(view.loaded, options.style), options: options),
+                map: view.loaded, bytes: try bytes(view.loaded, options.style), options: options,
+                mapCalls),
             try BatchOperations(body, of: view.loaded))
     }
 }
