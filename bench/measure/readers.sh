@@ -49,6 +49,13 @@ PYTHON
     done
     after=$(awk '/^VmRSS/ { print $2 }' "/proc/$daemon/status")
     say "  $(cat "$work/opened") of $count readers have their hello after $attempt looks"
+    # Between two heartbeats nothing happens: the pump sleeps, and so does everybody else.
+    sleep 1
+    local slept
+    slept=$(sleeps "$daemon")
+    sleep 5
+    sample readers.wakeups "$(awk -v a="$slept" -v b="$(sleeps "$daemon")" \
+        'BEGIN { print (b - a) / 5 }')"
     end "${jobs_of_ours[0]}"
     jobs_of_ours=()
     sample readers.memory "$(awk -v a="$before" -v b="$after" -v n=$count \
@@ -97,6 +104,28 @@ PYTHON
     )"
 }
 
+# pace RECORDS MICROSECONDS: a daemon with these batches: latency at 100 k/s, and the cost there.
+pace() {
+    local records=$1 microseconds=$2
+    APIARY_BATCH_RECORDS=$records APIARY_BATCH_DEADLINE_US=$microseconds daemon_start || return 0
+    if through_ours 0.5 "$seconds" "$event_prefix" check 100000 $((seconds + 1)) 64; then
+        sample_latency "pace.$records.$microseconds"
+        sample_flow "pace.$records.$microseconds"
+    fi
+    daemon_stop
+    row "batches of $records, $microseconds us: p50 at 100 k/s, us" \
+        "pace.$records.$microseconds.p50" none
+    row "  p99, us" "pace.$records.$microseconds.p99" none
+    row "  processor time an event, ns" "pace.$records.$microseconds.cpu" none
+}
+
+measure_pace() {
+    local microseconds
+    for microseconds in 0 100 500 2000 10000; do pace 4096 $microseconds; done
+    pace 256 500
+    pace 65536 500
+}
+
 measure_readers() {
     local round
     daemon_start || return 0
@@ -107,6 +136,7 @@ measure_readers() {
     done
     allocations || true
     daemon_stop
+    row "wake-ups a second, all threads, 5000 idle readers" readers.wakeups none
     row "processor time an event with 100 readers, ns; with 1" readers.100 readers.1
     row "memory of an idle reader, KiB" readers.memory none
     row "allocations an event" readers.allocations none
