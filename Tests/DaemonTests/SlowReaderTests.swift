@@ -1,14 +1,13 @@
-import Foundation
 import Glibc
 import JSON
 import Linux
 import TestSupport
 import Testing
 
-/// Clients that do not read, and what the ledger says meanwhile.
+/// Clients that do not read.
 @Suite(.requiresRoot, .needs(.tracepoint)) struct SlowReaderTests {
     @Test func `a reader that takes nothing is ended, and comes to read why`() throws {
-        let apiary = try TestDaemon(arguments: ["--set", "slow_consumer_s=10"])
+        let apiary = try TestDaemon(arguments: ["--set", "slow_consumer_s=20"])
         let other = try Workload()
         try Self.load(apiary, pid: other.processIdentifier)
         let slow = try apiary.stream("GET /v1/events?program=e")
@@ -17,17 +16,21 @@ import Testing
         _ = try quick.next(kind: "hello")
         slow.signal(SIGSTOP)
         // More than its socket and its connection hold.
-        for _ in 0..<60 {
+        for round in 1...20 {
             try other.getpgid(100)
-            _ = try quick.next(100)
+            let isTaken = try Machine.waits {
+                let ledger = try apiary.curl("GET /v1/events/ledger?program=e").answers(200)
+                return ledger["/items/0/received"]?.int == 100 * round
+            }
+            #expect(isTaken)
         }
-        // After ten seconds the end is its next line; the connection is closed after twenty.
-        Clock.sleep(nanoseconds: 14_000_000_000)
+        // After twenty seconds the end is its next line; after forty the connection is closed.
+        Clock.sleep(nanoseconds: 25_000_000_000)
         slow.signal(SIGCONT)
-        let lines = try slow.lines { $0["kind"] == "end" }
+        let lines = try slow.lines(deadlineSeconds: 60) { $0["kind"] == "end" }
         #expect(lines.last?["reason"] == "slow_consumer")
         let events = lines.filter { $0["kind"] == "event" }
-        #expect(events.count > 100 && events.count < 6000)
+        #expect(events.count > 100 && events.count < 2000)
         let numbers = events.compactMap { $0.at("/data/number")?.int }
         #expect(numbers == Array(1...max(1, numbers.count)))
         // Its last cursor goes on with the rest.
@@ -37,89 +40,14 @@ import Testing
         let next = try JSONValue.parse(
             String(rest.text.split(separator: "\n").first { $0.contains("\"event\"") } ?? ""))
         #expect(next.at("/data/number")?.int == numbers.count + 1)
-        try other.getpgid(1)
-        _ = try quick.next()
-    }
-
-    @Test func `the ledger balances whenever it is read, also with slow readers and after kills`()
-        throws
-    {
-        let apiary = try TestDaemon()
-        let producer = try Torrent()
-        defer { producer.stop() }
-        try Self.load(apiary, pid: producer.processIdentifier)
-        var last = 0
-        for round in 0..<4 {
-            let streams = try ["", "&filter=number%20%26%201", "&sample=1/7", "&type=none"]
-                .map { try apiary.stream("GET /v1/events?program=e\($0)") }
-            for stream in streams { _ = try stream.next(kind: "hello") }
-            if round == 0 { producer.start() }
-            streams[1].signal(SIGSTOP)
-            for _ in 0..<100 {
-                let ledger = try apiary.curl("GET /v1/events/ledger?program=e").answers(200)
-                last = try Self.check(#require(ledger["/items/0"]), after: last)
-            }
-            apiary.kill9()
-            for stream in streams { stream.stop() }
-            try apiary.start()
-        }
-        #expect(last > 0, "nothing was produced")
+        // Who reads has everything.
+        let all = try quick.next(2000, deadlineSeconds: 120)
+        #expect(all.last?.at("/data/number")?.int == 2000)
     }
 
     private static func load(_ apiary: TestDaemon, pid: Int32) throws {
         try apiary.curl(
             "PUT /v1/programs/e?attach=auto&global=target_pid=\(pid)", file: "events.bpf.o"
         ).answers(201)
-    }
-
-    /// - Returns: how many were received by now.
-    private static func check(_ row: JSONValue, after last: Int) throws -> Int {
-        func number(_ name: String) throws -> Int { try #require(row[name]?.int, "\(row.compact)") }
-        let (received, journaled) = (try number("received"), try number("journaled"))
-        let invalid = row["invalid"]?.object?.reduce(0) { $0 + ($1.value.int ?? 0) } ?? 0
-        let lost = (row.at("/lost/kernel")?.int ?? 0) + (row.at("/lost/journal")?.int ?? 0)
-        #expect(received == journaled + invalid, "\(row.compact)")
-        #expect(try number("produced") == received + lost, "\(row.compact)")
-        #expect(try number("next_seq") == received + lost + 1, "\(row.compact)")
-        #expect(received >= last, "\(received) after \(last)")
-        for reader in row["readers"]?.array ?? [] {
-            let sum = ["delivered", "filtered", "lost", "pending"].compactMap { reader[$0]?.int }
-                .reduce(0, +)
-            #expect(reader["journaled"]?.int == sum, "\(row.compact)")
-        }
-        return received
-    }
-
-    /// Makes the program's system call as often as it can, with short pauses.
-    private final class Torrent {
-        private let process = Process()
-        private let input = Pipe()
-        var processIdentifier: Int32 { process.processIdentifier }
-
-        init() throws {
-            process.executableURL = URL(fileURLWithPath: "/usr/bin/perl")
-            process.arguments = [
-                "-e",
-                """
-                <STDIN>;
-                while (1) {
-                    syscall(\(Workload.getpgid), 0) for 1 .. 40; select(undef, undef, undef, 0.001)
-                }
-                """,
-            ]
-            process.standardInput = input
-            try process.run()
-        }
-
-        func start() {
-            // One that has ended is told by the test's counts.
-            try? input.fileHandleForWriting.write(contentsOf: Data("go\n".utf8))
-        }
-
-        func stop() {
-            guard process.isRunning else { return }
-            kill(process.processIdentifier, SIGKILL)
-            process.waitUntilExit()
-        }
     }
 }

@@ -124,6 +124,8 @@ public final class EventLines {
     public func stop() {
         guard process.isRunning else { return }
         process.terminate()
+        // One that was stopped takes the signal only when it goes on.
+        signal(SIGCONT)
         process.waitUntilExit()
     }
 
