@@ -3,12 +3,14 @@ internal import HTTP
 internal import Problems
 
 /// One operation: a row of the table in `Routes.swift`.
-struct Route: Sendable {
+final class Route: Sendable {
     /// What a request may carry.
     enum Body: Sendable, Hashable {
         case none
         /// A JSON document of at most so many bytes.
         case json(limit: Int)
+        /// The same, or nothing at all.
+        case optionalJSON(limit: Int)
         /// A JSON document, or with `application/x-ndjson` lines of them.
         case jsonLines(limit: Int)
         /// An ELF file as it is, or with `application/json`, where that has a limit, a document
@@ -18,16 +20,29 @@ struct Route: Sendable {
         case manifest(limit: Int, yamlLimit: Int)
     }
 
+    /// What the answer is where it is no problem.
+    enum Media: Sendable, Hashable {
+        /// application/json: what an `Accept` without it is held against.
+        case json
+        /// The handler looks at `Accept` itself, or the answer is of one kind whatever it says.
+        case own
+    }
+
     typealias Handler = @Sendable (Service, Call) throws(Problem) -> Answer
 
     let method: Method
     let template: String
     let segments: [Segment]
+    private let variablePlaces: [Int]
     /// As in the contract.
     let operation: String
     let role: Role
     let reach: Reach
     let body: Body
+    let media: Media
+    /// Whether it changes something that leaves no row of its own in the registry, so that the
+    /// service itself notes it for the audit log.
+    let isNoted: Bool
     let place: Admission.Plan.Place
     /// The query parameters that it takes; every other is refused.
     let parameters: Set<String>
@@ -43,42 +58,49 @@ struct Route: Sendable {
     init(
         _ method: Method, _ template: String, _ operation: String, _ role: Role,
         _ handler: @escaping Handler, _ place: Admission.Plan.Place = .quick,
-        takes parameters: [String] = [], body: Body = .none, needsReady: Bool = true
+        takes parameters: [String] = [], body: Body = .none, gives media: Media = .json,
+        noted: Bool = false, needsReady: Bool = true
     ) {
         self.method = method
         self.template = template
-        segments = template.split(separator: "/").map { part in
+        let segments: [Segment] = template.split(separator: "/").map { part in
             part.hasPrefix("{")
                 ? .variable(String(part.dropFirst().dropLast())) : .literal(String(part))
+        }
+        self.segments = segments
+        variablePlaces = segments.indices.filter { index in
+            if case .variable = segments[index] { true } else { false }
         }
         self.operation = operation
         self.role = role
         reach = Reach.of(operation, template)
         self.body = body
+        self.media = media
+        isNoted = noted
         self.place = place
         self.parameters = Set(parameters)
         self.needsReady = needsReady
         self.handler = handler
     }
 
-    /// Whether it changes something that leaves no row of its own in the registry, so that the
-    /// service itself notes it for the audit log.
-    var isNoted: Bool {
-        guard method != .get, operation != "peek_value" else { return false }
-        return template.hasPrefix("/v1/maps") || template.hasSuffix("/test_run")
+    /// What the path begins with after the version: `programs`, `maps`.
+    var collection: String {
+        guard segments.count > 1, case .literal(let name) = segments[1] else { return "" }
+        return name
     }
+
+    private static let bySize = Dictionary(grouping: routes.indices) { routes[$0].segments.count }
+
+    /// Where in the table the routes are whose paths have so many segments.
+    static func indices(ofSegments count: Int) -> [Int] { bySize[count] ?? [] }
 
     /// The path's variables where the path is this route's; nil where it is not.
     func match(_ path: [String]) -> [String]? {
         guard path.count == segments.count else { return nil }
-        var variables: [String] = []
-        for (part, segment) in zip(path, segments) {
-            switch segment {
-            case .literal(let text): if part != text { return nil }
-            case .variable: variables.append(part)
-            }
+        for index in path.indices {
+            if case .literal(let text) = segments[index], path[index] != text { return nil }
         }
-        return variables
+        return variablePlaces.map { path[$0] }
     }
 }
 

@@ -9,7 +9,7 @@ internal import Problems
 typealias UploadedBytes = UploadedObject
 
 /// The API: finds the route of a request, checks who asks and what is asked, runs the operation.
-public struct Service: Application {
+public final class Service: Application {
     let node: Node
     let log: Logger
     /// `0.1.0`.
@@ -41,8 +41,12 @@ public struct Service: Application {
         streams = OpenStreams(limit: streamsPerCredential)
     }
 
-    /// New rules from the next request on.
-    public func replace(_ rules: AccessRules) { access.replace(rules) }
+    /// New rules from the next request on; streams of those whom they do not let in end.
+    public func replace(_ rules: AccessRules) {
+        access.replace(rules)
+        tickets.drop { !access.stillReads($0) }
+        streams.end { !access.stillReads($0) }
+    }
 
     /// New tokens of the token file; streams of those that are gone end.
     public func replaceFixedTokens(_ tokens: [(name: String, role: Role, hash: String)]) {
@@ -50,6 +54,11 @@ public struct Service: Application {
             tickets.drop(.token(name))
             streams.end(.token(name))
         }
+    }
+
+    /// Threads of the node that have been at one thing for longer: for a watchdog.
+    public func stalled(afterSeconds limit: UInt64) -> [String] {
+        node.stalled(afterSeconds: limit)
     }
 
     /// Returns once the threads that events need have gone around: for a watchdog. Blocks for ever
@@ -78,10 +87,12 @@ public struct Service: Application {
     public func note(_ answer: AnswerNote) {
         metrics.count(
             operation: answer.tag, status: answer.status, nanoseconds: answer.nanoseconds)
-        let operation = answer.tag.map { routes[$0].operation } ?? "none"
         let isChange = answer.head.map { ![.get, .head, .options].contains($0.method) } ?? false
+        let level: Logger.Level = isChange && answer.tag != nil ? .info : .debug
+        guard log.logLevel <= level else { return }
+        let operation = answer.tag.map { routes[$0].operation } ?? "none"
         log.log(
-            level: isChange && answer.tag != nil ? .info : .debug, "request",
+            level: level, "request",
             metadata: [
                 "request_id": "\(answer.requestID)", "operation": "\(operation)",
                 "method": "\(answer.head?.method.rawValue ?? "-")",
@@ -91,7 +102,7 @@ public struct Service: Application {
     }
 
     private func admitted(_ head: RequestHead) throws(Problem) -> Admission {
-        try CrossOrigin(rules: access.rules).check(head)
+        try CrossOrigin(access.rules).check(head)
         let (route, index, variables) = try route(of: head)
         if head.method == .options { return .refuse(allow(head, route)) }
         let caller = try caller(of: head, for: route)
@@ -103,13 +114,12 @@ public struct Service: Application {
             throw Problem(.notReady, "What is registered is still being adopted or loaded.")
         }
         let (sink, limit) = try bodyPlan(route, head)
-        let service = self
         return .accept(
             Admission.Plan(body: sink, bodyLimit: limit, place: route.place, tag: index) {
-                request in
-                service.run(
+                [self] request in
+                run(
                     Call(
-                        revision: service.node.revision, route: route, head: request.head,
+                        revision: node.revision, route: route, head: request.head,
                         variables: variables,
                         body: request.body, caller: caller))
             })
@@ -119,7 +129,8 @@ public struct Service: Application {
     private func route(of head: RequestHead) throws(Problem) -> (Route, Int, [String]) {
         let method = head.method == .head ? .get : head.method
         var others: [Route] = []
-        for (index, route) in routes.enumerated() {
+        for index in Route.indices(ofSegments: head.segments.count) {
+            let route = routes[index]
             guard let variables = route.match(head.segments) else { continue }
             try checkSlashes(head, route)
             if route.method == method || method == .options { return (route, index, variables) }
@@ -162,7 +173,7 @@ public struct Service: Application {
         return Response(
             status: 204,
             headers: [(name: "Allow", value: Self.methods(of: all) + ", OPTIONS")]
-                + CrossOrigin(rules: access.rules).headers(for: head))
+                + CrossOrigin(access.rules).headers(for: head))
     }
 
     private func unknown(_ name: String, _ route: Route) -> Problem {
@@ -217,13 +228,17 @@ public struct Service: Application {
         switch route.body {
         case .none: return (.none, 0)
         case .json(let limit):
+            try checkJSON(type, head.peer)
+            return (.memory, limit)
+        case .optionalJSON(let limit):
             let hasBody =
                 head.header("content-length") ?? "0" != "0"
                 || head.header("transfer-encoding") != nil
-            if hasBody || route.operation != "peek_value" { try checkJSON(type, head.peer) }
+            if hasBody { try checkJSON(type, head.peer) }
             return (.memory, limit)
         case .jsonLines(let limit):
-            if type != "application/x-ndjson" { try checkJSON(type, head.peer) }
+            if type == "application/x-ndjson" { return (.spool, limit) }
+            try checkJSON(type, head.peer)
             return (.memory, limit)
         case .manifest(let limit, let yamlLimit):
             if Call.yamlTypes.contains(type ?? "") { return (.memory, yamlLimit) }
@@ -287,21 +302,12 @@ public struct Service: Application {
         let isDryRun = (try? call.isDryRun) ?? false
         if isDryRun && outcome == "ok" { return }
         let name = call.variables.prefix(2).joined(separator: "/")
-        let place = call.route.template.hasPrefix("/v1/maps") ? "maps" : "programs"
-        node.attempts.note(call.origin, subject: "\(place)/\(name)", outcome: outcome)
+        node.attempts.note(
+            call.origin, subject: "\(call.route.collection)/\(name)", outcome: outcome)
     }
 
-    /// Operations whose answers are not application/json.
-    private static let ownMediaTypes: Set<String> = [
-        "get_events", "get_object", "get_program_object", "get_probe_output", "list_entries",
-        "list_kernel_entries", "get_xlated", "get_jited", "post_batch", "get_backup",
-        "get_metrics",
-    ]
-
     private func checkAccept(_ call: Call) throws(Problem) {
-        guard let accept = call.head.header("accept"),
-            !Self.ownMediaTypes.contains(call.route.operation)
-        else { return }
+        guard call.route.media == .json, let accept = call.head.header("accept") else { return }
         let ranges = accept.split(separator: ",").map { part in
             part.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()
         }
@@ -332,7 +338,7 @@ public struct Service: Application {
             response.headers.append((name: "Content-Type", value: type))
             response.body = .stream(try streams.guarded(stream, call.caller))
         }
-        response.headers += CrossOrigin(rules: access.rules).headers(for: call.head)
+        response.headers += CrossOrigin(access.rules).headers(for: call.head)
         return response
     }
 
@@ -350,7 +356,7 @@ public struct Service: Application {
                     value: "Bearer realm=\"apiary\"" + (isWrong ? ", error=\"invalid_token\"" : "")
                 ))
         }
-        headers += CrossOrigin(rules: access.rules).headers(for: head)
+        headers += CrossOrigin(access.rules).headers(for: head)
         let level: Logger.Level = problem.type.status >= 500 ? .error : .debug
         log.log(
             level: level, "\(problem.type.code)",

@@ -66,7 +66,8 @@ public final class Node: Sendable {
     /// The checksum of each persistent map's last snapshot.
     let snapshotSums = Mutex<[String: [UInt8]]>([:])
     let lookoutMemory = Mutex(LookoutMemory())
-    let turns = Turns()
+    let turns = Turns("turns")
+    let readers = Turns("map-reader")
     /// Of run statistics, running now.
     let measurements = Mutex(0)
     let loadRate: LoadRate
@@ -123,6 +124,13 @@ public final class Node: Sendable {
             ])
     }
 
+    /// Threads that have been at one thing for longer, by name: for a watchdog.
+    public func stalled(afterSeconds limit: UInt64) -> [String] {
+        [("audit", attempts.stint), ("lookout", lookout.withLock { $0?.stint })]
+            .filter { $0.1?.isLonger(thanSeconds: limit) == true }
+            .map { "\($0.0) has been at one thing for over \(limit) s" }
+    }
+
     /// The number of the last change.
     public var revision: Int64 { max(state.withLock { $0.revision }, tokens.revision) }
 
@@ -150,6 +158,7 @@ public final class Node: Sendable {
         followers.stop()
         attempts.stop()
         turns.stop()
+        readers.stop()
     }
 
     /// - Parameter isRemoval: makes room in the end: it may use the reserve where the disk is full.

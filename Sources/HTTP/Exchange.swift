@@ -135,10 +135,10 @@ final class Exchange {
             throw .bodyTooLarge(limit: plan.bodyLimit)
         }
         let encoding = try gate.bodyEncoding()
-        if plan.body == .memory && !gate.hasBody { return .ready(plan) }
+        if plan.body != .file && !gate.hasBody { return .ready(plan) }
         return .receiving(
             try BodyReceiver(
-                intoFile: plan.body == .file, framing: gate.framing, limit: plan.bodyLimit,
+                into: plan.body, framing: gate.framing, limit: plan.bodyLimit,
                 encoding: encoding), plan)
     }
 
@@ -224,7 +224,7 @@ final class Exchange {
         head = nil  // a stream may live for days
         connection.enter(.answer, second: core.watch.second)
         if case .stream(let stream) = response.body {
-            pump = StreamPump(stream, unsafe core.makeSuspension(mhd))
+            pump = StreamPump(stream, unsafe core.makeSuspension(mhd), connection.activity)
         }
         guard let made = unsafe Answer.make(response.body, pump, isHTTP10: isHTTP10) else {
             return false

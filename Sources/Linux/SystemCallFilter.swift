@@ -46,7 +46,7 @@ public enum SystemCallFilter {
         try check(result)
     }
 
-    private static func makeProgram() -> [sock_filter] {
+    static func makeProgram() -> [sock_filter] {
         // struct seccomp_data: number, architecture, instruction pointer, six arguments.
         var program = [
             load(4), step(jumpIfEqual, apiary_audit_architecture(), skipIfTrue: 1),

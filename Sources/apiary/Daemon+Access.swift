@@ -1,5 +1,4 @@
 internal import API
-internal import ArgumentParser
 internal import HTTP
 internal import Linux
 
@@ -8,10 +7,10 @@ extension Daemon {
     func grantSocket() throws {
         guard let name = configuration.optionalText("socket_group") else { return }
         guard let group = Accounts.groupID(name) else {
-            throw ValidationError("socket_group: there is no group \(name) on this host.")
+            throw CommandRefusal("socket_group: there is no group \(name) on this host.")
         }
         do { try FileSystem.changeGroup(configuration.text("socket"), group) } catch {
-            throw ValidationError(
+            throw CommandRefusal(
                 "socket_group \(name): the socket cannot be given to it: \(error).")
         }
     }

@@ -153,7 +153,7 @@ struct TokenCommand: ParsableCommand {
         func run() throws {
             _ = try place.ask("DELETE", "/v1/tokens/\(name)", nil) { tokens in
                 guard try tokens.revoke(name, RegistryPlace.origin("delete_token")) else {
-                    throw ValidationError("There is no token \(name).")
+                    throw CommandRefusal("There is no token \(name).")
                 }
                 return .null
             }
