@@ -39,15 +39,19 @@ for _ in range(count):
     held.append(s)
 got = sum(1 for s in held if b"hello" in s.recv(4096) or b"hello" in s.recv(4096))
 open(sys.argv[3], "w").write(str(got))
-time.sleep(60)
+time.sleep(180)
 PYTHON
     jobs_of_ours=($!)
     local attempt
-    for attempt in $(seq 300); do
+    for attempt in $(seq 1200); do
         [ -s "$work/opened" ] && break
         sleep 0.1
     done
     after=$(awk '/^VmRSS/ { print $2 }' "/proc/$daemon/status")
+    if [ ! -s "$work/opened" ]; then
+        say "the readers have no hello after two minutes"
+        return 1
+    fi
     say "  $(cat "$work/opened") of $count readers have their hello after $attempt looks"
     # Between two heartbeats nothing happens: the pump sleeps, and so does everybody else.
     sleep 1
@@ -66,14 +70,16 @@ PYTHON
 allocations() {
     command -v bpftrace >/dev/null || return 0
     local libc calls asked
-    libc=$(ldd "$binary" | awk '/libc\.so/ { print $3 }')
+    libc=$(ldd "$binary" | awk '$1 == "libc.so.6" { print $3 }')
     change PUT '/v1/programs/produce?attach=auto' -T "$tools/produce.bpf.o" || return 1
     curl -sN --unix-socket "$socket" "$follow" -o /dev/null &
     jobs_of_ours=($!)
     bpftrace -p "$daemon" -e "uprobe:$libc:malloc,uprobe:$libc:posix_memalign,uprobe:$libc:calloc,
-        uprobe:$libc:realloc { @calls = count(); }" >"$work/calls" 2>/dev/null &
+        uprobe:$libc:realloc { @calls = count(); }" >"$work/calls" 2>"$work/calls.log" &
     jobs_of_ours+=($!)
     sleep 3
+    # One request, so that a count of nothing at all shows that nothing was counted.
+    api GET /v1/health >"$work/answer"
     "$tools/trigger" 500000 2 64 >"$work/trigger"
     sleep 1
     end "${jobs_of_ours[1]}" -INT
@@ -82,7 +88,12 @@ allocations() {
     calls=$(awk -F': ' '/@calls/ { print $2 }' "$work/calls")
     read -r asked <"$work/trigger"
     change DELETE '/v1/programs/produce?purge=true' || return 1
-    sample readers.allocations "$(awk -v c="${calls:-0}" -v n="$asked" 'BEGIN { print c / n }')"
+    if [ -z "$calls" ]; then
+        say "bpftrace counted nothing: $(tail -c 300 "$work/calls.log")"
+        return 1
+    fi
+    say "  $calls calls of malloc for $asked events and one request"
+    sample readers.allocations "$(awk -v c="$calls" -v n="$asked" 'BEGIN { print c / n }')"
 }
 
 # Nanoseconds that the program runs for each record, by the kernel's own statistics.
