@@ -103,6 +103,8 @@ static void *client(void *argument)
 {
     struct client *self = argument;
     int s = dial();
+    const struct timeval patience = {.tv_sec = 20};
+    setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     const double step = CLIENTS / rate * 1e9;
     for (int64_t number = 0; self->count < SAMPLES; number++) {
         const int64_t due = began + (int64_t)((number + (double)self->number / CLIENTS) * step);

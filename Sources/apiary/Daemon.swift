@@ -54,7 +54,7 @@ struct Daemon {
         let server = try Server(
             try listeners(supervisor), limits: limits, application: service, statistics: statistics,
             log: { [log] in log.warning("\($0)") })
-        if supervisor.sockets.isEmpty { try grantSocket() }
+        if FileSystem.exists(configuration.text("socket")) { try grantSocket() }
         log.notice(
             "listening",
             metadata: ["socket": "\(configuration.text("socket"))", "version": "\(apiaryVersion)"])

@@ -77,6 +77,26 @@ import Testing
         try apiary.curl("GET /v1/programs", bearer, by: user(4002)).answers(200)
     }
 
+    @Test(arguments: [["socket_group=nogroup"], ["socket_mode=666"]])
+    func `whom the socket is given to can reach it, and no other`(settings: [String]) throws {
+        let group = 65534
+        let all = settings + ["groups=nogroup=read"]
+        let apiary = try TestDaemon(arguments: all.flatMap { ["--set", $0] })
+        // All but the directory of the socket.
+        try FileSystem.changeMode(apiary.directory, 0o711)
+        try FileSystem.changeMode(apiary.directory + "/curl", 0o777)
+        try apiary.curl("GET /v1/programs", by: .user(4002, groups: [group], socket: apiary.socket))
+            .answers(200)
+        let stranger = CurlReach.user(4002, socket: apiary.socket)
+        if settings == ["socket_mode=666"] {
+            try apiary.curl("GET /v1/programs", by: stranger).answers(403, problem: .forbidden)
+        } else {
+            #expect(throws: TestDaemonError.self) {
+                try apiary.curl("GET /v1/health", by: stranger)
+            }
+        }
+    }
+
     @Test func `whom SIGHUP shuts out loses open streams`() throws {
         let apiary = try TestDaemon(isStarted: false)
         let file = apiary.directory + "/apiary.yaml"
