@@ -1,0 +1,75 @@
+internal import BPF
+internal import JSON
+internal import Linux
+internal import Problems
+
+/// The number in a slot of a devmap or cpumap.
+enum SlotNumber: String, Sendable {
+    case interfaceIndex = "ifindex"
+    case queueSize = "qsize"
+}
+
+// The slots of devmaps and cpumaps: `{"ifindex":2,"function":"on_egress"}`. User space gives the
+// function's descriptor, and gets its id.
+extension MapObjects {
+    /// The bytes of `struct bpf_devmap_val` or `bpf_cpumap_val`; nil of a text, which is bytes.
+    func slot(_ value: JSONValue, _ number: SlotNumber, _ pointer: JSONPointer) throws(Problem)
+        -> [UInt8]?
+    {
+        if value.string != nil { return nil }
+        if let plain = value.int.flatMap(UInt32.init(exactly:)), plain > 0 {
+            return bytes(plain, 0)
+        }
+        let wanted =
+            number == .queueSize
+            ? "{\"qsize\":192} or {\"qsize\":192,\"function\":\"name\"}"
+            : "{\"ifindex\":2}, {\"interface\":\"eth0\"}, and with it \"function\":\"name\""
+        guard let object = value.object else {
+            throw invalid("a value is a number or \(wanted)", pointer)
+        }
+        let names = [number.rawValue, "function"] + (number == .queueSize ? [] : ["interface"])
+        for member in object where !names.contains(member.name) {
+            throw invalid(
+                "a value has no \"\(member.name)\", it is \(wanted)",
+                pointer.appending(member.name))
+        }
+        var given = object[number.rawValue]?.int.flatMap(UInt32.init(exactly:))
+        if let name = object["interface"]?.string, object[number.rawValue] == nil {
+            given = NetworkInterface.index(of: name)
+            guard given != nil else {
+                throw invalid(
+                    "\(name) is to be an interface of the daemon's network namespace, which has "
+                        + "none of that name", pointer.appending("interface"))
+            }
+        }
+        // To the kernel 0 means that the entry is to go.
+        guard let given, given > 0 else {
+            throw invalid("a value is a number from 1 on or \(wanted)", pointer)
+        }
+        guard let named = object["function"], named != .null else { return bytes(given, 0) }
+        let place = pointer.appending("function")
+        guard let name = named.string else { throw invalid("a function is a name", place) }
+        return bytes(given, UInt32(try function(name, place).lentDescriptor))
+    }
+
+    private func bytes(_ number: UInt32, _ descriptor: UInt32) -> [UInt8] {
+        [number, descriptor].flatMap { word in
+            (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32(8 * $0)) }
+        }
+    }
+
+    /// Appends a slot as it is given: the function by its name, or `id` where it is another's.
+    func write(
+        _ slot: SlotNumber, _ number: UInt64, _ functionID: UInt64, _ json: inout JSONWriter
+    ) {
+        json.object {
+            $0.member(slot.rawValue, number)
+            guard functionID != 0 else { return }
+            if let name = names[UInt32(truncatingIfNeeded: functionID)] {
+                $0.member("function", name)
+            } else {
+                $0.member("id", functionID)
+            }
+        }
+    }
+}
