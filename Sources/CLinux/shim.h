@@ -123,8 +123,8 @@ static inline int apiary_detached_mount(const char *type) {
 
 enum { APIARY_PASSED_MOST = 8 };
 
-/// sendmsg(2) with SCM_RIGHTS: hands copies of up to APIARY_PASSED_MOST descriptors to whoever reads
-/// the other end of a Unix socket, with one byte. 0, or -1 with errno set; no SIGPIPE.
+/// sendmsg(2) with SCM_RIGHTS: hands copies of up to APIARY_PASSED_MOST descriptors to whoever
+/// reads the other end of a Unix socket, with one byte. 0, or -1 with errno set; no SIGPIPE.
 static inline int apiary_send_descriptors(int socket, const int *descriptors, int count) {
     union {
         struct cmsghdr alignment;
@@ -144,8 +144,8 @@ static inline int apiary_send_descriptors(int socket, const int *descriptors, in
     return sendmsg(socket, &message, MSG_NOSIGNAL) == 1 ? 0 : -1;
 }
 
-/// The other side of it; blocks. How many came, close-on-exec; 0 where the other end was closed; -1
-/// with errno set.
+/// The other side of it; blocks. How many came, close-on-exec; 0 where the other end was closed;
+/// -1 with errno set.
 static inline int apiary_receive_descriptors(int socket, int *descriptors) {
     union {
         struct cmsghdr alignment;

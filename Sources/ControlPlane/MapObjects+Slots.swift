@@ -49,7 +49,13 @@ extension MapObjects {
         guard let named = object["function"], named != .null else { return bytes(given, 0) }
         let place = pointer.appending("function")
         guard let name = named.string else { throw invalid("a function is a name", place) }
-        return bytes(given, UInt32(try function(name, place).lentDescriptor))
+        let loaded = try function(name, place)
+        let kind: AttachType = number == .queueSize ? .xdpCpumap : .xdpDevmap
+        guard attachTypes[name] == kind.rawValue else {
+            let section = number == .queueSize ? "xdp/cpumap" : "xdp/devmap"
+            throw invalid("a function is one in SEC(\"\(section)\"), and \(name) is not", place)
+        }
+        return bytes(given, UInt32(loaded.lentDescriptor))
     }
 
     private func bytes(_ number: UInt32, _ descriptor: UInt32) -> [UInt8] {

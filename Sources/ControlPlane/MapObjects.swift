@@ -20,6 +20,8 @@ final class MapObjects: Sendable {
     let map: LoadedMap
     private let node: Node
     let functions: [String: Program]
+    /// What the load made the functions for (`AttachType`).
+    let attachTypes: [String: UInt32]
     /// Names of maps and functions by the kernel's ids.
     let names: [UInt32: String]
     private let symbols: KernelSymbols?
@@ -35,6 +37,9 @@ final class MapObjects: Sendable {
         let programs = node.state.withLock { $0.programs }
         let own = map.program.isEmpty ? nil : node.loadedProgram(map.program)
         functions = own?.functions ?? [:]
+        attachTypes = Dictionary(
+            own?.report.functions.map { ($0.name, $0.expectedAttachType) } ?? [],
+            uniquingKeysWith: { $1 })
         var names: [UInt32: String] = [:]
         switch form {
         case .map:

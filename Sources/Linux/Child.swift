@@ -17,7 +17,7 @@ public enum Child {
         public let errors: [UInt8]
     }
 
-    /// Runs `path` to its end, as `start` and `RunningChild.finish` do it. Blocks the calling thread.
+    /// Runs `path` to its end, as `start` and `RunningChild.finish` do. Blocks the caller.
     public static func run(
         _ path: String, arguments: [String], environment: [String] = [],
         descriptors: [Int32] = [], deadlineMilliseconds: Int, outputLimit: Int

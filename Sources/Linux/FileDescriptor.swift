@@ -78,8 +78,8 @@ public struct FileDescriptor: ~Copyable, Sendable {
         return bytes
     }
 
-    /// Waits for what `RunningChild.hand` sends, and makes it the descriptors `first`, `first` + 1, …
-    /// of this process, whatever those were.
+    /// Waits for what `RunningChild.hand` sends, and makes it the descriptors `first`, `first` + 1
+    /// and so on of this process, whatever those were.
     /// - Returns: how many came; 0 where the other side has ended.
     /// - Throws: `EBADMSG` where something else came.
     public func receive(as first: Int32) throws(Errno) -> Int {

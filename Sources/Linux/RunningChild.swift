@@ -34,8 +34,8 @@ public final class RunningChild: Sendable {
     public func end() { _ = finish(deadlineMilliseconds: 0, outputLimit: 0) }
 
     /// Takes what it writes until its end, and its exit status. Blocks; once for each child.
-    /// - Parameter deadlineMilliseconds: from now; after it the child gets SIGKILL and the reason is
-    ///   `deadline`.
+    /// - Parameter deadlineMilliseconds: from now; after it the child gets SIGKILL, and the reason
+    ///   is `deadline`.
     /// - Parameter outputLimit: bytes of its output that are kept.
     public func finish(deadlineMilliseconds: Int, outputLimit: Int) -> Child.Exit {
         finish(collect(deadlineMilliseconds, outputLimit, untilOutputEnds: false))

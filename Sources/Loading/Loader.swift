@@ -146,6 +146,7 @@ public struct Loader: Sendable {
         defer { spare?.replenish() }
         let output = child.output(
             deadlineMilliseconds: limits.deadlineMilliseconds, outputLimit: limits.reportBytes)
+        // Anything but a whole report is looked at again, with how it ended.
         if let spare, case .load(let request) = work, request.pinDirectory != nil,
             !output.wasCut, case .report(let report)? = try? answer(output.bytes, nil)
         {

@@ -81,7 +81,7 @@ import Testing
             #""kind":"uprobe","binary":"\#(libc)","symbol":"getppid","pid":4194305"#, 422,
             "target_not_found", "/attach/pid", helps: "4194305"),
         Row(
-            "an unknown usdt", "on_kprobe",
+            "an unknown usdt", "on_uprobes",
             #""kind":"usdt","binary":"\#(libc)","provider":"libc","name":"setjmpp""#, 422,
             "target_not_found", "/attach/name", helps: "setjmp"),
         Row(
@@ -98,14 +98,14 @@ import Testing
             422, "target_not_found", "/attach/path", helps: "nothere"),
         Row(
             "a cgroup that is none", "on_cgroup", #""kind":"cgroup","path":"/etc""#, 422,
-            "target_not_found", "/attach/path", helps: "cgroup"),
+            "attach_refused", "/attach/path", helps: "version 2 cgroup"),
         Row(
             "an unknown map", "on_message", #""kind":"sk_msg","map":"sockts""#, 422,
             "target_not_found", "/attach/map", helps: "sockets"),
         Row(
             "an unknown event", "on_clock",
             #""kind":"perf_event","event":"cpu-clok","frequency":9"#,
-            422, "target_not_found", "/attach/event", helps: "cpu-clock"),
+            400, "invalid_member", "/attach/event", helps: "cpu-clock"),
         Row(
             "a neighbour that is not there", "on_tc",
             #""kind":"tcx","interface":"lo","direction":"ingress","before":"nobody""#, 422,
@@ -114,11 +114,12 @@ import Testing
 
     private static let functions = [
         "on_tracepoint", "on_raw", "on_typed", "on_tc", "on_kprobe", "on_xdp", "on_lookup",
-        "on_cgroup", "on_message", "on_clock",
+        "on_cgroup", "on_message", "on_clock", "on_uprobes",
     ]
 
     /// One daemon for all rows: a refusal leaves nothing.
-    @Test func `a place that is named wrongly is refused with what to change`() throws {
+    @Test(.needs("tcx"), .needs("uprobe_multi"))
+    func `a place that is named wrongly is refused with what to change`() throws {
         let apiary = try TestDaemon()
         let kept = try apiary.curl("PUT /v1/programs/keeper", file: "kinds.bpf.o").answers(201)
         let only = Self.functions.map { "\"\($0)\"" }.joined(separator: ",")

@@ -167,7 +167,10 @@ import Testing
     @Test func `a loader without enough descriptors says which limit it met`() throws {
         let apiary = try TestDaemon()
         let daemon = try #require(apiary.processIdentifier)
-        try Machine.run("prlimit", "--pid", "\(daemon)", "--nofile=250:250")
+        #expect(try apiary.isAtRest)
+        for process in try apiary.spares + [daemon] {
+            try Machine.run("prlimit", "--pid", "\(process)", "--nofile=250:250")
+        }
         let answer = try apiary.curl("PUT /v1/programs/x", file: "throng.bpf.o")
             .answers(422, #"{"cause":"rlimit","errno":"EMFILE"}"#)
         #expect(answer["/hint"]?.string?.contains("LimitNOFILE") == true)

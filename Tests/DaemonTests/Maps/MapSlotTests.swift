@@ -42,9 +42,9 @@ import Testing
         ("cpus", #"{"qsize":-1}"#, "/value"), ("cpus", "true", "/value"),
         ("cpus", #"{"qsize":64,"function":"on_cpus"}"#, "/value/function"),
         ("cpus", #"{"qsize":64,"function":7}"#, "/value/function"),
-        ("cpus", #"{"qsize":64,"function":"first"}"#, nil),
+        ("cpus", #"{"qsize":64,"function":"first"}"#, "/value/function"),
         ("cpus", #"{"qsize":0}"#, "/value"), ("cpus", #"{"qsize":16385}"#, nil),
-        ("devices", #"{"ifindex":1,"function":"on_cpu"}"#, nil),
+        ("devices", #"{"ifindex":1,"function":"on_cpu"}"#, "/value/function"),
         ("devices", #"{"ifindex":2147483646}"#, nil),
         ("devices", #"{"interface":"nothere0"}"#, "/value/interface"),
     ]) func `a slot that the kernel would not take is told with its place`(
