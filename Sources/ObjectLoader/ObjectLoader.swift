@@ -6,8 +6,9 @@ internal import Loading
 /// The whole of the `apiary-loader` process: reads its task, confines itself, does it, answers.
 ///
 /// Descriptor 3 is the object or the ELF file, 4 the task (`LoaderTask`), 1 takes the answer
-/// (`LoaderAnswer`); a spare (`SpareLoader`) gets the first two when it is needed. One thread, one task, no second life: what the kernel gave is released by the
-/// end of the process, except for what was pinned.
+/// (`LoaderAnswer`); a spare (`SpareLoader`) gets the first two when it is needed. One thread, one
+/// task, no second life: what the kernel gave is released by the end of the process, except for
+/// what was pinned.
 public enum ObjectLoader {
     /// Never returns. Exit status 0: an answer was written, also that of a failure; 2: it was not
     /// started by the daemon.

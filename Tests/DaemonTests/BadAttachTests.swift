@@ -31,6 +31,7 @@ import Testing
     }
 
     private static let libc = ProbeKindTests.libc
+    private static let target = Repository.object("usdt_target")
 
     static let rows: [Row] = [
         Row(
@@ -82,8 +83,8 @@ import Testing
             "target_not_found", "/attach/pid", helps: "4194305"),
         Row(
             "an unknown usdt", "on_uprobes",
-            #""kind":"usdt","binary":"\#(libc)","provider":"libc","name":"setjmpp""#, 422,
-            "target_not_found", "/attach/name", helps: "setjmp"),
+            #""kind":"usdt","binary":"\#(target)","provider":"apiary_test","name":"marc""#, 422,
+            "target_not_found", "/attach/name", helps: "mark"),
         Row(
             "an unknown interface", "on_xdp", #""kind":"xdp","interface":"loo""#, 422,
             "target_not_found", "/attach/interface", helps: "lo"),
