@@ -20,6 +20,7 @@ setup: ## install what is missing (apt; needs root or sudo only then)
 build: setup bpf ## release binaries in .build/release, BPF objects in .build/bpf
 	swift build -c release $(swift_flags) --product apiary
 	swift build -c release $(swift_flags) --product apiary-loader
+	@scripts/check-release.sh
 
 bpf: ## compile bpf/*.bpf.c and the tests' objects, with the clang that Swift brings
 	@scripts/build-bpf.sh

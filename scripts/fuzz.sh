@@ -6,6 +6,7 @@
 # Inputs that were new stay in .build/fuzz/found/NAME; one that crashes is kept as
 # .build/fuzz/crash-… and makes the run fail: put it into the corpus together with the repair.
 #   FUZZ_SECONDS  seconds for all targets together, 60      FUZZ_JOBS  processes a target, 1
+#   FUZZ_SEED     the same number makes the same inputs again, 0: others each time
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -65,7 +66,7 @@ for name in "${names[@]}"; do
     echo "fuzz: $name for $((seconds / ${#names[@]} + 1)) seconds" >&2
     # Of the many lines only those that say how far it came, and what went wrong.
     "$out/fuzz-$name" -max_total_time=$((seconds / ${#names[@]} + 1)) -timeout=20 -rss_limit_mb=2048 \
-        -max_len=8192 -print_final_stats=1 -artifact_prefix="$out/" \
+        -max_len=8192 -print_final_stats=1 -seed="${FUZZ_SEED:-0}" -artifact_prefix="$out/" \
         ${FUZZ_JOBS:+-fork="$FUZZ_JOBS"} "$out/found/$name" "fuzz/corpus/$name" \
         >"$out/$name.log" 2>&1 || { status=1; grep -vE '^$|NEW|REDUCE|INFO' "$out/$name.log" | head -60 >&2; }
     grep -E '^stat::number_of_executed_units|INITED|DONE|Done ' "$out/$name.log" || true

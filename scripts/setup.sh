@@ -44,10 +44,10 @@ if [ "${1:-}" = bench ]; then
 fi
 
 if [ "${1:-}" = kernels ]; then
-    # What boots Debian's kernels: see scripts/test-kernels.sh.
+    # What boots Debian's kernels: see scripts/test-kernels.sh, and test-reboot.sh for the disk.
     # QEMU 7.2 of Debian 12 emulates cmpxchg16b wrongly: newer kernels and Swift die of it.
     required+=("qemu:8 qemu-system-x86" "command:busybox busybox-static"
-        "command:cpio cpio" "command:xz xz-utils")
+        "command:cpio cpio" "command:xz xz-utils" "command:mkfs.ext4 e2fsprogs")
 fi
 
 present() {

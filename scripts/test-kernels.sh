@@ -43,6 +43,7 @@ if [ ${#present[@]} -eq 0 ]; then
     exit 0
 fi
 scripts/kernels/image.sh || exit 1
+. scripts/kernels/parts.sh
 
 suites="KernelMatrixTests StructOpsTests"
 if [ "${KERNEL_TESTS-}" = all ]; then
@@ -52,31 +53,10 @@ if [ "${KERNEL_TESTS-}" = all ]; then
 fi
 filter="($(echo $suites | tr ' ' '|'))/"
 
-# boot KERNEL: its console to KERNEL.log, its results to KERNEL.xml.
-boot() {
-    local kernel=$1 log=$here/$1.log results=$here/$1.xml begin=$SECONDS
-    (cd "$here/$kernel" && mkdir -p image/lib && rm -rf image/lib/modules &&
-        cp -r modules image/lib/modules && cd image &&
-        find lib -print0 | cpio --null --create --format=newc --quiet) >"$here/$kernel.cpio"
-    cat "$here/base.cpio" >>"$here/$kernel.cpio"
-    rm -f "$results"
-    # KVM is there on some build machines and hangs.
-    timeout --kill-after=10 "$deadline" qemu-system-x86_64 \
-        -accel tcg,thread=multi -cpu max -M q35 -smp 2 -m 3072 -net none -display none \
-        -no-reboot -monitor none -serial "file:$log" -serial "file:$results" \
-        -kernel "$here/$kernel/vmlinuz" -initrd "$here/$kernel.cpio" \
-        -append "console=ttyS0 quiet panic=-1 mitigations=off lsm=lockdown,yama,bpf \
-apiary.filter=$filter" </dev/null
-    local status=$?
-    rm -f "$here/$kernel.cpio"
-    say "$kernel: $((SECONDS - begin)) s, $(grep -a '^guest: ' "$log" | tail -1 | tr -d '\r')"
-    return $status
-}
-
 failed=0
 for kernel in "${present[@]}"; do
     say "booting $kernel"
-    if ! boot "$kernel"; then
+    if ! boot "$kernel" "$filter" "$deadline"; then
         say "$kernel: the guest did not end by itself within $deadline s"
         failed=$((failed + 1))
     fi

@@ -23,23 +23,39 @@ public struct AccessRules: Sendable {
     public init() {}
 }
 
+/// The rules as they are at one moment, in one place: each request looks at them several times.
+final class SharedRules: Sendable {
+    let rules: AccessRules
+    /// What `Host` said and was taken; few, so that a client cannot fill it.
+    private let hosts = Mutex<[String]>([])
+
+    init(_ rules: AccessRules) { self.rules = rules }
+
+    /// Whether exactly this was looked at and taken before.
+    func isKnown(host: String) -> Bool { hosts.withLock { $0.contains(host) } }
+
+    func remember(host: String) {
+        hosts.withLock { hosts in if hosts.count < 8 { hosts.append(host) } }
+    }
+}
+
 /// Tells who a caller is from the connection and the head of a request. Any thread; never blocks.
 final class Access: Sendable {
-    private let state: Mutex<AccessRules>
+    private let state: Mutex<SharedRules>
     private let tokens: Tokens
     private let tickets: Tickets
     private let ownUserID: UInt32
 
     init(_ rules: AccessRules, _ tokens: Tokens, _ tickets: Tickets, ownUserID: UInt32) {
-        state = Mutex(rules)
+        state = Mutex(SharedRules(rules))
         self.tokens = tokens
         self.tickets = tickets
         self.ownUserID = ownUserID
     }
 
-    var rules: AccessRules { state.withLock { $0 } }
+    var rules: SharedRules { state.withLock { $0 } }
 
-    func replace(_ rules: AccessRules) { state.withLock { $0 = rules } }
+    func replace(_ rules: AccessRules) { state.withLock { $0 = SharedRules(rules) } }
 
     /// What was presented in the request decides; else the connection does.
     /// - Throws: `unauthenticated` for a credential that is not valid.
@@ -65,15 +81,15 @@ final class Access: Sendable {
     }
 
     private func caller(of peer: Peer) throws(Problem) -> Caller {
-        let rules = rules
+        let shared = rules
         switch peer {
         case .unix(let peer):
             return Caller(
-                .user(peer.userID), role(of: peer, rules),
+                .user(peer.userID), role(of: peer, shared.rules),
                 actor: "unix:uid=\(peer.userID),pid=\(peer.processID)")
         case .tcp(let address):
-            let actor = "tcp:\(address)"
-            return rules.isUnprotected
+            let actor = "tcp:" + address
+            return shared.rules.isUnprotected
                 ? Caller(.anybody, .admin, actor: actor) : Caller(.nobody, .none, actor: actor)
         case .tls(let address, let certificate):
             guard let certificate else {
@@ -83,10 +99,11 @@ final class Access: Sendable {
                 throw Problem(
                     .unauthenticated, "The client certificate is not accepted: \(fault)")
             }
-            let known = certificate.names.first { rules.certificates[$0] != nil }
+            let roles = shared.rules.certificates
+            let known = certificate.names.first { roles[$0] != nil }
             let name = known ?? certificate.names.first ?? certificate.fingerprint
             return Caller(
-                .certificate(name), known.flatMap { rules.certificates[$0] } ?? .none,
+                .certificate(name), known.flatMap { roles[$0] } ?? .none,
                 actor: "certificate:\(name)")
         }
     }

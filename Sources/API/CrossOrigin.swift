@@ -4,14 +4,16 @@ internal import Problems
 /// Keeps other sites' pages out, whose browsers carry a user's reach into this host: exact names in
 /// `Host` (against DNS rebinding), and `Origin` and `Sec-Fetch-Site` on every method.
 struct CrossOrigin {
-    let rules: AccessRules
+    private let shared: SharedRules
+
+    init(_ shared: SharedRules) { self.shared = shared }
 
     /// - Throws: `wrong_host`, `cross_origin`.
     func check(_ head: RequestHead) throws(Problem) {
         try checkHost(head)
         let origin = head.header("origin")
         if let origin {
-            guard isOwn(origin, head) || rules.origins.contains(origin) else {
+            guard isOwn(origin, head) || shared.rules.origins.contains(origin) else {
                 throw Problem(
                     .crossOrigin,
                     "The site \(origin) may not use this daemon: cors_origins does not list it.")
@@ -21,7 +23,7 @@ struct CrossOrigin {
         case nil, "same-origin", "none": return
         case let site?:
             // A request without CORS (an image, a form, a link) has no Origin where it is a GET.
-            guard let origin, rules.origins.contains(origin) else {
+            guard let origin, shared.rules.origins.contains(origin) else {
                 throw Problem(
                     .crossOrigin, "A page of another site asks (Sec-Fetch-Site: \(site)).")
             }
@@ -31,9 +33,11 @@ struct CrossOrigin {
     /// On a Unix socket no browser can be the sender, and clients write there what they like.
     private func checkHost(_ head: RequestHead) throws(Problem) {
         if case .unix = head.peer { return }
-        guard let host = head.header("host")?.lowercased() else {
+        guard let given = head.header("host") else {
             throw Problem(.wrongHost, "There is no Host header: say which host is meant.")
         }
+        if shared.isKnown(host: given) { return }
+        let host = given.lowercased()
         let name: String
         if let colon = host.lastIndex(of: ":"), !host.hasSuffix("]") {
             let port = host[host.index(after: colon)...]
@@ -44,13 +48,16 @@ struct CrossOrigin {
         } else {
             name = host
         }
-        guard rules.hosts.contains(host) || rules.hosts.contains(name) else { throw wrong(host) }
+        guard shared.rules.hosts.contains(host) || shared.rules.hosts.contains(name) else {
+            throw wrong(host)
+        }
+        shared.remember(host: given)
     }
 
     private func wrong(_ host: String) -> Problem {
         Problem(
             .wrongHost, "Host \(host) is not this daemon's: use localhost, or add it to hosts.",
-            hint: "It answers to " + rules.hosts.sorted().joined(separator: ", ") + ".")
+            hint: "It answers to " + shared.rules.hosts.sorted().joined(separator: ", ") + ".")
     }
 
     private func isOwn(_ origin: String, _ head: RequestHead) -> Bool {
@@ -61,9 +68,9 @@ struct CrossOrigin {
 
     /// What lets a configured site read the answer; nothing for any other.
     func headers(for head: RequestHead) -> [(name: String, value: String)] {
-        guard !rules.origins.isEmpty else { return [] }
+        guard !shared.rules.origins.isEmpty else { return [] }
         var headers = [(name: "Vary", value: "Origin")]
-        guard let origin = head.header("origin"), rules.origins.contains(origin) else {
+        guard let origin = head.header("origin"), shared.rules.origins.contains(origin) else {
             return headers
         }
         headers.append((name: "Access-Control-Allow-Origin", value: origin))

@@ -190,8 +190,9 @@ private final class DumpAnswer: ResponseStream {
     func next(into buffer: inout OutputSpan<UInt8>, wake: @escaping @Sendable () -> Void)
         -> StreamStep
     {
-        switch dump.read(into: &buffer) {
+        switch dump.read(into: &buffer, wake: wake) {
         case .more: return .more
+        case .wait: return .wait
         case .pause:
             // Others of this thread's connections have their turn before the next batch.
             node.later(wake)
@@ -201,15 +202,21 @@ private final class DumpAnswer: ResponseStream {
         }
     }
 
-    func closed() {}
+    func closed() { dump.close() }
 }
 
 @Sendable func getEntry(_ service: Service, _ call: Call) throws(Problem) -> Answer {
-    let map = try service.node.map(call.variables[0], call.variables[1])
-    var entry = try service.node.entry(map, key: call.variables[2], try call.entryStyle)
-    let tag = (name: "ETag", value: "\"\(entry.tag)\"")
+    try entry(
+        service, call, try service.node.map(call.variables[0], call.variables[1]),
+        key: call.variables[2])
+}
+
+func entry(_ service: Service, _ call: Call, _ map: MapView, key: String) throws(Problem)
+    -> Answer
+{
+    let entry = try service.node.entry(map, key: key, try call.entryStyle)
+    let tag = (name: "ETag", value: "\"" + entry.tag + "\"")
     if try call.hasCopy(of: entry.tag) { return Answer(status: 304, headers: [tag]) }
-    entry.json.append(UInt8(ascii: "\n"))
     return Answer(headers: [tag], body: .json(entry.json))
 }
 
@@ -253,4 +260,19 @@ private final class DumpAnswer: ResponseStream {
             .notFound, "Map \(map.program)/\(map.name) has no entry \(call.variables[2]).")
     }
     return .noContent
+}
+
+@Sendable func listKernelEntries(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    try entries(service, call, try kernelMap(service, call))
+}
+
+@Sendable func getKernelEntry(_ service: Service, _ call: Call) throws(Problem) -> Answer {
+    try entry(service, call, try kernelMap(service, call), key: call.variables[1])
+}
+
+private func kernelMap(_ service: Service, _ call: Call) throws(Problem) -> MapView {
+    guard let id = UInt32(call.variables[0]) else {
+        throw Problem(.notFound, "\(call.variables[0]) is not a kernel id: a number.")
+    }
+    return try service.node.kernelMap(id)
 }

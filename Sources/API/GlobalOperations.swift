@@ -11,12 +11,16 @@ private func globals(_ service: Service, _ call: Call, _ more: [String: JSONValu
     throws(Problem) -> Answer
 {
     let program = try service.node.program(call.variables[0])
+    let all = program.globals
+    let tag = program.tag(of: all)
+    let headers = [(name: "ETag", value: "\"\(tag)\"")]
+    if more.isEmpty, try call.hasCopy(of: tag) { return Answer(status: 304, headers: headers) }
     var document = JSONObject()
-    document["items"] = .array(program.globals.map { .object(shown($0)) })
+    document["items"] = .array(all.map { .object(shown($0)) })
     document["next_cursor"] = .null
     document["revision"] = .string(String(program.row.revision))
     for member in more.sorted(by: { $0.key < $1.key }) { document[member.key] = member.value }
-    return .json(.object(document), int64: try call.int64)
+    return .json(.object(document), int64: try call.int64, headers: headers)
 }
 
 private func shown(_ view: GlobalView) -> JSONObject {
@@ -29,9 +33,13 @@ private func shown(_ view: GlobalView) -> JSONObject {
 }
 
 @Sendable func getGlobal(_ service: Service, _ call: Call) throws(Problem) -> Answer {
-    .json(
-        .object(shown(try service.node.global(call.variables[0], call.variables[1]))),
-        int64: try call.int64)
+    let view = try service.node.global(call.variables[0], call.variables[1])
+    if try call.hasCopy(of: view.tag) { return Answer(status: 304, headers: tag(of: view)) }
+    return .json(.object(shown(view)), int64: try call.int64, headers: tag(of: view))
+}
+
+private func tag(of view: GlobalView) -> [(name: String, value: String)] {
+    [(name: "ETag", value: "\"\(view.tag)\"")]
 }
 
 /// `{"name":value,…}`: all are checked before the first is written.
@@ -41,7 +49,7 @@ private func shown(_ view: GlobalView) -> JSONObject {
     }
     let isDryRun = try call.isDryRun
     let changed = try service.node.setGlobals(
-        call.variables[0], values, isDryRun: isDryRun, call.origin)
+        call.variables[0], values, try call.conditions, isDryRun: isDryRun, call.origin)
     var more: [String: JSONValue] = ["changed": .bool(changed)]
     if isDryRun { more["dry_run"] = true }
     return try globals(service, call, more)
@@ -54,9 +62,11 @@ private func shown(_ view: GlobalView) -> JSONObject {
     let isDryRun = try call.isDryRun
     let pointer = JSONPointer.root.appending("value")
     let changed = try service.node.setGlobals(
-        program, [(name, value, pointer)], isDryRun: isDryRun, call.origin)
-    var document = shown(try service.node.global(program, name))
+        program, [(name, value, pointer)], try call.conditions, alone: name, isDryRun: isDryRun,
+        call.origin)
+    let view = try service.node.global(program, name)
+    var document = shown(view)
     document["changed"] = .bool(changed)
     if isDryRun { document["dry_run"] = true }
-    return .json(.object(document), int64: try call.int64)
+    return .json(.object(document), int64: try call.int64, headers: tag(of: view))
 }

@@ -5,7 +5,11 @@ internal import Problems
 
 @Sendable func postBatch(_ service: Service, _ call: Call) throws(Problem) -> Answer {
     let map = try service.node.map(call.variables[0], call.variables[1])
-    guard case .bytes(let body) = call.body, !body.isEmpty else {
+    let body: BatchBody
+    switch call.body {
+    case .bytes(let bytes) where !bytes.isEmpty: body = .document(bytes)
+    case .file(let file, let size, _) where size > 0: body = .lines(file, size: size)
+    default:
         throw Problem(.malformedJSON, "The body is empty: send a JSON object, or lines of them.")
     }
     var options = BatchOptions()
@@ -18,13 +22,11 @@ internal import Problems
     case let other?:
         throw Problem(.invalidParameter, "results=\(other) is not allowed: all, failed.")
     }
-    let type = call.head.header("content-type")?.lowercased() ?? ""
-    let isLines = type.hasPrefix("application/x-ndjson")
     options.givesLines = try wantsLines(call)
     guard options.givesLines else {
-        return Answer(body: .json(try service.node.batch(map, body, isLines: isLines, options)))
+        return Answer(body: .json(try service.node.batch(map, body, options)))
     }
-    let stream = try service.node.batchStream(map, body, isLines: isLines, options)
+    let stream = try service.node.batchStream(map, body, options)
     return Answer(
         body: .stream(BatchAnswer(stream, service.node), type: "application/x-ndjson"))
 }
@@ -67,7 +69,7 @@ private final class BatchAnswer: ResponseStream {
         case .more: return .more
         case .end: return .end
         case .broken: return .abort
-        case .pause:
+        case .pause, .wait:
             node.later(wake)
             return .wait
         }
@@ -128,11 +130,4 @@ private func next(_ service: Service, _ call: Call, takes: Bool) throws(Problem)
         throw Problem(.notFound, "Map \(map.program)/\(map.name) is empty.")
     }
     return Answer(body: .json(value))
-}
-
-@Sendable func listKernelEntries(_ service: Service, _ call: Call) throws(Problem) -> Answer {
-    guard let id = UInt32(call.variables[0]) else {
-        throw Problem(.notFound, "\(call.variables[0]) is not a kernel id: a number.")
-    }
-    return try entries(service, call, try service.node.kernelMap(id))
 }

@@ -3,7 +3,7 @@ internal import HTTP
 internal import Problems
 
 /// One operation: a row of the table in `Routes.swift`.
-struct Route: Sendable {
+final class Route: Sendable {
     /// What a request may carry.
     enum Body: Sendable, Hashable {
         case none
@@ -23,6 +23,7 @@ struct Route: Sendable {
     let method: Method
     let template: String
     let segments: [Segment]
+    private let variablePlaces: [Int]
     /// As in the contract.
     let operation: String
     let role: Role
@@ -47,9 +48,13 @@ struct Route: Sendable {
     ) {
         self.method = method
         self.template = template
-        segments = template.split(separator: "/").map { part in
+        let segments: [Segment] = template.split(separator: "/").map { part in
             part.hasPrefix("{")
                 ? .variable(String(part.dropFirst().dropLast())) : .literal(String(part))
+        }
+        self.segments = segments
+        variablePlaces = segments.indices.filter { index in
+            if case .variable = segments[index] { true } else { false }
         }
         self.operation = operation
         self.role = role
@@ -68,17 +73,18 @@ struct Route: Sendable {
         return template.hasPrefix("/v1/maps") || template.hasSuffix("/test_run")
     }
 
+    private static let bySize = Dictionary(grouping: routes.indices) { routes[$0].segments.count }
+
+    /// Where in the table the routes are whose paths have so many segments.
+    static func indices(ofSegments count: Int) -> [Int] { bySize[count] ?? [] }
+
     /// The path's variables where the path is this route's; nil where it is not.
     func match(_ path: [String]) -> [String]? {
         guard path.count == segments.count else { return nil }
-        var variables: [String] = []
-        for (part, segment) in zip(path, segments) {
-            switch segment {
-            case .literal(let text): if part != text { return nil }
-            case .variable: variables.append(part)
-            }
+        for index in path.indices {
+            if case .literal(let text) = segments[index], path[index] != text { return nil }
         }
-        return variables
+        return variablePlaces.map { path[$0] }
     }
 }
 

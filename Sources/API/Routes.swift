@@ -147,6 +147,9 @@ let routes: [Route] = [
         .get, "/v1/kernel/maps/{id}/entries", "list_kernel_entries", .admin, listKernelEntries,
         .worker, takes: paging + entryQuery),
     Route(
+        .get, "/v1/kernel/maps/{id}/entries/{key}", "get_kernel_entry", .admin, getKernelEntry,
+        .worker, takes: ["encoding", "int64", "cpu"]),
+    Route(
         .get, "/v1/kernel/links", "list_kernel_links", .admin, listKernelLinks, .worker,
         takes: paging + ["type", "program_id", "apiary"]),
     Route(

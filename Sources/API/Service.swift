@@ -9,7 +9,7 @@ internal import Problems
 typealias UploadedBytes = UploadedObject
 
 /// The API: finds the route of a request, checks who asks and what is asked, runs the operation.
-public struct Service: Application {
+public final class Service: Application {
     let node: Node
     let log: Logger
     /// `0.1.0`.
@@ -78,10 +78,12 @@ public struct Service: Application {
     public func note(_ answer: AnswerNote) {
         metrics.count(
             operation: answer.tag, status: answer.status, nanoseconds: answer.nanoseconds)
-        let operation = answer.tag.map { routes[$0].operation } ?? "none"
         let isChange = answer.head.map { ![.get, .head, .options].contains($0.method) } ?? false
+        let level: Logger.Level = isChange && answer.tag != nil ? .info : .debug
+        guard log.logLevel <= level else { return }
+        let operation = answer.tag.map { routes[$0].operation } ?? "none"
         log.log(
-            level: isChange && answer.tag != nil ? .info : .debug, "request",
+            level: level, "request",
             metadata: [
                 "request_id": "\(answer.requestID)", "operation": "\(operation)",
                 "method": "\(answer.head?.method.rawValue ?? "-")",
@@ -91,7 +93,7 @@ public struct Service: Application {
     }
 
     private func admitted(_ head: RequestHead) throws(Problem) -> Admission {
-        try CrossOrigin(rules: access.rules).check(head)
+        try CrossOrigin(access.rules).check(head)
         let (route, index, variables) = try route(of: head)
         if head.method == .options { return .refuse(allow(head, route)) }
         let caller = try caller(of: head, for: route)
@@ -103,13 +105,12 @@ public struct Service: Application {
             throw Problem(.notReady, "What is registered is still being adopted or loaded.")
         }
         let (sink, limit) = try bodyPlan(route, head)
-        let service = self
         return .accept(
             Admission.Plan(body: sink, bodyLimit: limit, place: route.place, tag: index) {
-                request in
-                service.run(
+                [self] request in
+                run(
                     Call(
-                        revision: service.node.revision, route: route, head: request.head,
+                        revision: node.revision, route: route, head: request.head,
                         variables: variables,
                         body: request.body, caller: caller))
             })
@@ -119,7 +120,8 @@ public struct Service: Application {
     private func route(of head: RequestHead) throws(Problem) -> (Route, Int, [String]) {
         let method = head.method == .head ? .get : head.method
         var others: [Route] = []
-        for (index, route) in routes.enumerated() {
+        for index in Route.indices(ofSegments: head.segments.count) {
+            let route = routes[index]
             guard let variables = route.match(head.segments) else { continue }
             try checkSlashes(head, route)
             if route.method == method || method == .options { return (route, index, variables) }
@@ -162,7 +164,7 @@ public struct Service: Application {
         return Response(
             status: 204,
             headers: [(name: "Allow", value: Self.methods(of: all) + ", OPTIONS")]
-                + CrossOrigin(rules: access.rules).headers(for: head))
+                + CrossOrigin(access.rules).headers(for: head))
     }
 
     private func unknown(_ name: String, _ route: Route) -> Problem {
@@ -223,7 +225,8 @@ public struct Service: Application {
             if hasBody || route.operation != "peek_value" { try checkJSON(type, head.peer) }
             return (.memory, limit)
         case .jsonLines(let limit):
-            if type != "application/x-ndjson" { try checkJSON(type, head.peer) }
+            if type == "application/x-ndjson" { return (.spool, limit) }
+            try checkJSON(type, head.peer)
             return (.memory, limit)
         case .manifest(let limit, let yamlLimit):
             if Call.yamlTypes.contains(type ?? "") { return (.memory, yamlLimit) }
@@ -332,7 +335,7 @@ public struct Service: Application {
             response.headers.append((name: "Content-Type", value: type))
             response.body = .stream(try streams.guarded(stream, call.caller))
         }
-        response.headers += CrossOrigin(rules: access.rules).headers(for: call.head)
+        response.headers += CrossOrigin(access.rules).headers(for: call.head)
         return response
     }
 
@@ -350,7 +353,7 @@ public struct Service: Application {
                     value: "Bearer realm=\"apiary\"" + (isWrong ? ", error=\"invalid_token\"" : "")
                 ))
         }
-        headers += CrossOrigin(rules: access.rules).headers(for: head)
+        headers += CrossOrigin(access.rules).headers(for: head)
         let level: Logger.Level = problem.type.status >= 500 ? .error : .debug
         log.log(
             level: level, "\(problem.type.code)",

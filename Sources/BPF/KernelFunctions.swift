@@ -31,6 +31,19 @@ public enum KernelFunctions {
         }
     }
 
+    /// All symbols that /proc/kallsyms shows, some 200,000; nil where there is no such file. The
+    /// file is read anew, 10 MB.
+    public static func symbols() -> Set<String>? {
+        let bytes: [UInt8]
+        do { bytes = try FileSystem.read("/proc/kallsyms") } catch { return nil }
+        var found: Set<String> = []
+        for line in lines(bytes) {
+            let fields = line.split(maxSplits: 3) { $0 == space || $0 == tab }
+            if fields.count >= 3 { found.insert(name(fields[2])) }
+        }
+        return found
+    }
+
     /// The function of a system call: with the architecture's prefix, `__x64_sys_openat` (kernel
     /// 4.17
     /// on x86-64, 4.19 on arm64), else without; nil where kallsyms shows none of them.

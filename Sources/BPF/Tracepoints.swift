@@ -27,6 +27,14 @@ public enum Tracepoints {
         return try directories(in: "\(directory)/events/\(category)")
     }
 
+    /// Whether there is such a tracepoint.
+    /// - Throws: `ENODEV` no tracefs.
+    public static func exists(category: String, name: String) throws(BPFError) -> Bool {
+        let directory = try directory()
+        guard isName(category), isName(name) else { return false }
+        return FileSystem.exists("\(directory)/events/\(category)/\(name)/id")
+    }
+
     /// The number by which perf_event_open(2) knows a tracepoint.
     /// - Throws: `ENOENT` no such tracepoint; `ENODEV` no tracefs.
     static func id(category: String, name: String) throws(BPFError) -> UInt64 {

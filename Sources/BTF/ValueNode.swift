@@ -111,9 +111,13 @@ struct ValueEnumeration: Sendable {
         mask = size >= 8 ? UInt64.max : (1 << UInt64(8 * size)) - 1
         valuesByName = Dictionary(enumerators.map { ($0.name, $0.value) }) { first, _ in first }
         var first: [UInt64: String] = [:]
-        // A number is shown by a name only if the name stands for it: C has no two of one name, a
-        // blob may have.
-        for enumerator in enumerators where valuesByName[enumerator.name] == enumerator.value {
+        let range = IntegerRange(bits: 8 * size, isSigned: isSigned)
+        // A number is shown by a name only if the name comes back as it. C has no two of one name,
+        // no number that its type cannot hold and no `hex:` in a name; a blob may have.
+        for enumerator in enumerators
+        where valuesByName[enumerator.name] == enumerator.value
+            && range.contains(enumerator.value) && !enumerator.name.utf8.contains(UInt8(ascii: ":"))
+        {
             let bits = UInt64(truncatingIfNeeded: enumerator.value) & self.mask
             if first[bits] == nil { first[bits] = enumerator.name }
         }

@@ -68,63 +68,34 @@ extension ValuePlan {
             isFlexible: isFlexible, enumeration: enumeration, node: index)
     }
 
-    /// The member that a path leads to, through structs and arrays: `last.ports.0`. A name with a
-    /// dot in it is found as it is.
-    public func member(atPath path: String) -> Member? {
-        var (index, offset) = (compiled.layout.root, 0)
-        var rest = path[...]
-        while true {
-            let layout = compiled.layout
-            switch layout.nodes[index].shape {
-            case .composite(let number):
-                let composite = layout.composites[number]
-                if let found = composite.index[String(rest)] {
-                    return member(composite.fields[found], named: path, at: offset)
-                }
-                guard let dot = rest.firstIndex(of: "."),
-                    let found = composite.index[String(rest[..<dot])],
-                    composite.fields[found].bits == nil
-                else { return nil }
-                offset += composite.fields[found].offset
-                index = composite.fields[found].node
-                rest = rest[rest.index(after: dot)...]
-            case .array(let element, let count):
-                let number = rest.prefix { $0 != "." }
-                guard let place = Int(number), place >= 0, place < count else { return nil }
-                offset += place * layout.nodes[element].size
-                index = element
-                rest = rest.dropFirst(number.count)
-                if rest.isEmpty { return member(index, named: path, at: offset) }
-                rest = rest.dropFirst()
-            default: return nil
-            }
-        }
-    }
-
-    /// The member at a path, `task.pid` or `args[1]`: members of structs by name, elements of
-    /// arrays of a fixed length by number. `nil` where there is none.
+    /// The member at a path, `task.pid`, `args[1]` or `args.1`: members of structs by name,
+    /// elements of arrays of a fixed length by number. A name with a dot in it is found as it is.
+    /// `nil` where there is none.
     public func member(at path: String) -> Member? {
-        guard let steps = PathStep.parse(path) else { return nil }
         let layout = compiled.layout
         var found: Member?
         var (node, base) = (layout.root, 0)
-        for step in steps {
-            switch (step, layout.nodes[node].shape) {
-            case (.name(let name), .composite(let number)):
+        var rest = path[...]
+        while true {
+            switch layout.nodes[node].shape {
+            case .composite(let number):
                 let composite = layout.composites[number]
-                guard let index = composite.index[name] else { return nil }
+                guard let index = composite.index[String(PathStep.name(&rest, composite.index))]
+                else { return nil }
                 let field = composite.fields[index]
                 found = member(field, named: path, at: base)
                 (node, base) = (field.node, base + field.offset)
-            case (.index(let index), .array(let element, let count)):
-                guard index < count else { return nil }
+                if field.bits != nil && !rest.isEmpty { return nil }
+            case .array(let element, let count):
+                guard let index = PathStep.index(&rest), index < count else { return nil }
                 base += index * layout.nodes[element].size
                 node = element
                 found = member(node, named: path, at: base)
             default: return nil
             }
+            if rest.isEmpty { return found }
+            guard PathStep.goesOn(&rest) else { return nil }
         }
-        return found
     }
 
     /// The number that an enum's member has for a name; `nil` for members that are no enum.
@@ -275,25 +246,29 @@ extension ValuePlan {
     }
 }
 
-/// One step of a path to a member.
-enum PathStep {
-    case name(String)
-    case index(Int)
+/// The steps of a path to a member, taken from its beginning.
+private enum PathStep {
+    /// A member's name: up to the next `.` or `[`, or all there is where that is one.
+    static func name(_ path: inout Substring, _ known: [String: Int]) -> Substring {
+        let whole = path
+        let name = known[String(whole)] != nil ? whole : whole.prefix { $0 != "." && $0 != "[" }
+        path = whole.dropFirst(name.count)
+        return name
+    }
 
-    /// `a.b[3].c`; at most 32 steps.
-    static func parse(_ path: String) -> [PathStep]? {
-        var steps: [PathStep] = []
-        for part in path.split(separator: ".", omittingEmptySubsequences: false) {
-            let pieces = part.split(separator: "[", omittingEmptySubsequences: false)
-            guard let name = pieces.first, !name.isEmpty else { return nil }
-            steps.append(.name(String(name)))
-            for piece in pieces.dropFirst() {
-                guard piece.last == "]", let index = Int(piece.dropLast()), index >= 0 else {
-                    return nil
-                }
-                steps.append(.index(index))
-            }
-        }
-        return steps.count <= 32 ? steps : nil
+    /// An element's number, `[1]` or `1`.
+    static func index(_ path: inout Substring) -> Int? {
+        let isBracketed = path.first == "["
+        if isBracketed { path = path.dropFirst() }
+        let digits = path.prefix { $0.isASCII && $0.isNumber }
+        path = path.dropFirst(digits.count)
+        guard !isBracketed || path.popFirst() == "]" else { return nil }
+        return Int(digits)
+    }
+
+    /// Steps over the dot before a name or a number; a bracket follows without one.
+    static func goesOn(_ path: inout Substring) -> Bool {
+        if path.first == "[" { return true }
+        return path.popFirst() == "." && path.first != "["
     }
 }

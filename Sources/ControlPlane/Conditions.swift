@@ -17,6 +17,14 @@ public struct Conditions: Sendable, Hashable {
         self.ifAbsent = ifAbsent
     }
 
+    /// The same of the revision alone, of tags that have more behind it: `17-0123456789abcdef`.
+    var ofRevisions: Conditions {
+        guard case .revisions(let tags) = ifMatch else { return self }
+        var conditions = self
+        conditions.ifMatch = .revisions(tags.map { String($0.prefix { $0 != "-" }) })
+        return conditions
+    }
+
     /// - Parameter revision: of the resource as it is; nil where there is none.
     func check(_ revision: Int64?, of subject: String) throws(Problem) {
         try check(tag: revision.map(String.init), "revision", of: subject)

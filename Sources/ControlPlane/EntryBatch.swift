@@ -43,8 +43,12 @@ struct EntryBatch: ~Copyable {
         let kind: Kind
         /// In its list, or of lines the line's, from 0.
         let index: Int
+        /// In the document, or in its line.
         let text: Range<Int>
-        let isLine: Bool
+        /// Where in the body its line begins; nil in a document.
+        var lineOffset: Int?
+
+        var isLine: Bool { lineOffset != nil }
     }
 
     private let map: LoadedMap
@@ -59,7 +63,7 @@ struct EntryBatch: ~Copyable {
     /// Results as lines, in the order of the operations.
     var lines: JSONWriter
     // What waits to go to the kernel in one call: operations of one kind, in their order.
-    private var waiting: [(index: Int, isLine: Bool)] = []
+    private var waiting: [Int] = []
     private var waitingKind = Kind.update
     private var keys: [UInt8] = []
     private var values: [UInt8] = []
@@ -83,8 +87,10 @@ struct EntryBatch: ~Copyable {
 
     // MARK: One operation
 
+    /// - Parameter body: the document, or the operation's line.
     mutating func run(_ operation: Operation, _ body: Span<UInt8>) {
-        if isDirect, runDirectly(operation, body.extracting(operation.text)) { return }
+        let text = body.extracting(operation.text)
+        if isDirect, runDirectly(operation.kind, operation.index, text) { return }
         let place = pointer(operation.kind, operation.index, operation.isLine)
         do throws(Problem) {
             let document: JSONValue
@@ -92,7 +98,8 @@ struct EntryBatch: ~Copyable {
                 throw Problem(
                     .malformedJSON,
                     "This is not acceptable JSON: \(error.reason), at byte "
-                        + "\(error.offset).", pointer: place.description)
+                        + "\((operation.lineOffset ?? 0) + error.offset).",
+                    pointer: place.description)
             }
             switch operation.kind {
             case .update: try update(document, operation, place)
@@ -105,14 +112,25 @@ struct EntryBatch: ~Copyable {
         bytes.objects?.release()
     }
 
+    /// The operation of a line that was found to have one.
+    mutating func run(line: Span<UInt8>, _ index: Int, at offset: Int) throws(JSONError) {
+        if isDirect, let (kind, start) = Self.opening(line) {
+            var end = line.count
+            while end > start && line[end - 1] != UInt8(ascii: "}") { end -= 1 }
+            let isRun = end > start && runDirectly(kind, index, line.extracting(start..<end - 1))
+            if isRun { return }
+        }
+        run(try Self.operation(line, index, at: offset), line)
+    }
+
     /// Reads an operation for the kernel's batches straight into their bytes; false where it is not
     /// spelt plainly, or wrong.
-    private mutating func runDirectly(_ operation: Operation, _ text: Span<UInt8>) -> Bool {
-        guard operation.kind != .lookup else { return false }
-        makeRoom(for: operation.kind)
+    private mutating func runDirectly(_ kind: Kind, _ index: Int, _ text: Span<UInt8>) -> Bool {
+        guard kind != .lookup else { return false }
+        makeRoom(for: kind)
         let (keyStart, valueStart) = (keys.count, values.count)
         keys.append(contentsOf: repeatElement(0, count: map.map.info.keySize))
-        let isUpdate = operation.kind == .update
+        let isUpdate = kind == .update
         if isUpdate { values.append(contentsOf: repeatElement(0, count: map.map.lookupBytes)) }
         var position = 0
         let isRead =
@@ -128,7 +146,7 @@ struct EntryBatch: ~Copyable {
             values.removeLast(values.count - valueStart)
             return false
         }
-        waiting.append((operation.index, operation.isLine))
+        waiting.append(index)
         return true
     }
 
@@ -236,7 +254,7 @@ struct EntryBatch: ~Copyable {
 
     private mutating func wait(_ operation: Operation, _ key: [UInt8], _ value: [UInt8]) {
         makeRoom(for: operation.kind)
-        waiting.append((operation.index, operation.isLine))
+        waiting.append(operation.index)
         keys += key
         values += value
     }
@@ -263,7 +281,7 @@ struct EntryBatch: ~Copyable {
             done[waitingKind.rawValue] += outcome.done
             next += outcome.done
             guard let error = outcome.error, next < waiting.count else { continue }
-            fail(waitingKind, waiting[next].index, problem(error))
+            fail(waitingKind, waiting[next], problem(error))
             next += 1
         }
         waiting.removeAll(keepingCapacity: true)
@@ -293,7 +311,7 @@ struct EntryBatch: ~Copyable {
             }
             done[waitingKind.rawValue] += 1
         } catch {
-            fail(waitingKind, waiting[index].index, problem(error))
+            fail(waitingKind, waiting[index], problem(error))
         }
     }
 }

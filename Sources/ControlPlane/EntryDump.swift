@@ -19,12 +19,14 @@ public struct EntryQuery: Sendable {
     public init(style: EntryStyle = EntryStyle()) { self.style = style }
 }
 
-/// All entries of a map as text, made piece by piece while it is sent. Memory: one batch of entries
-/// and the text of a piece. One reader at a time.
+/// All entries of a map as text, made piece by piece while it is sent. Memory: the batches of
+/// `EntryReadAhead` and the text of a piece. One reader at a time.
 public final class EntryDump: Sendable {
     /// What a piece is followed by.
     public enum Step: Sendable {
         case more
+        /// The kernel is being asked: `wake` is called when it has answered.
+        case wait
         /// Nothing of what was read was wanted: ask again, after others had their turn.
         case pause
         case end
@@ -37,22 +39,29 @@ public final class EntryDump: Sendable {
     /// Reads the first entries, so that a map that cannot be read is refused before an answer
     /// begins.
     init(
-        _ map: Map, _ bytes: MapBytes, _ filter: EntryFilter, _ format: DumpFormat,
+        _ source: EntryReadAhead, _ bytes: MapBytes, _ filter: EntryFilter, _ format: DumpFormat,
         _ query: EntryQuery
     ) throws(BPFError) {
-        var first = EntryDumpState(map, bytes, filter, format, query)
+        var first = EntryDumpState(source, bytes, filter, format, query)
         try first.begin()
         state = Mutex(first)
     }
 
     /// Appends the next piece, bounded by the buffer and by the entries of one batch.
-    public func read(into buffer: inout OutputSpan<UInt8>) -> Step {
-        state.withLock { state in state.read(into: &buffer) }
+    /// - Parameter wake: called once after `wait`, from another thread.
+    public func read(into buffer: inout OutputSpan<UInt8>, wake: @escaping @Sendable () -> Void)
+        -> Step
+    {
+        state.withLock { state in state.read(into: &buffer, wake) }
     }
+
+    /// Nobody will read on.
+    public func close() { state.withLock { state in state.close() } }
 }
 
 struct EntryDumpState: ~Copyable {
-    private var walk: EntryWalk
+    private let source: EntryReadAhead
+    private var block = EntryBlock()
     private let bytes: MapBytes
     private let filter: EntryFilter
     private let table: EntryTable?
@@ -62,6 +71,7 @@ struct EntryDumpState: ~Copyable {
     private var given = 0
     private var text: JSONWriter
     private var sent = 0
+    private var isReading = false
     private var isFinished = false
     private var isBroken = false
 
@@ -69,11 +79,11 @@ struct EntryDumpState: ~Copyable {
     private static let pieceBytes = 48 << 10
 
     init(
-        _ map: Map, _ bytes: MapBytes, _ filter: EntryFilter, _ format: DumpFormat,
+        _ source: EntryReadAhead, _ bytes: MapBytes, _ filter: EntryFilter, _ format: DumpFormat,
         _ query: EntryQuery
     ) {
         started = Clock.monotonicNanoseconds()
-        walk = EntryWalk(map)
+        self.source = source
         self.bytes = bytes
         self.filter = filter
         limit = query.limit ?? .max
@@ -83,10 +93,15 @@ struct EntryDumpState: ~Copyable {
 
     mutating func begin() throws(BPFError) {
         table?.writeHead(to: &text)
-        if try !walk.fetch() { finish() }
+        block = try source.first()
+        if block.count == 0 { finish() }
     }
 
-    mutating func read(into buffer: inout OutputSpan<UInt8>) -> EntryDump.Step {
+    mutating func read(
+        into buffer: inout OutputSpan<UInt8>, _ wake: @escaping @Sendable () -> Void
+    ) -> EntryDump.Step {
+        if !isReading && !isFinished { source.begin() }
+        isReading = true
         let before = buffer.freeCapacity
         while true {
             sent += text.copy(from: sent, into: &buffer)
@@ -96,36 +111,46 @@ struct EntryDumpState: ~Copyable {
             sent = 0
             if isBroken { return buffer.freeCapacity < before ? .more : .broken }
             if isFinished { return buffer.freeCapacity < before ? .more : .end }
-            if index == walk.count {
-                // What was made goes out before the kernel is asked again.
+            if index == block.count {
+                // What was made goes out before the next entries are waited for.
                 if buffer.freeCapacity < before { return .more }
-                guard fetch() else { continue }
+                guard take(wake) else { return .wait }
+                continue
             }
             render()
             if text.count == 0 && !isFinished { return .pause }
         }
     }
 
-    /// The next entries; false where there are none, or the kernel refuses.
-    private mutating func fetch() -> Bool {
+    func close() { source.close() }
+
+    /// The next entries; false where they are waited for.
+    private mutating func take(_ wake: @escaping @Sendable () -> Void) -> Bool {
+        // Given away, so that they are read into again without a copy.
+        var spent = EntryBlock()
+        swap(&spent, &block)
         index = 0
-        do throws(BPFError) {
-            if try walk.fetch() { return true }
+        block.restarts = spent.restarts
+        switch source.take(returning: spent, wake) {
+        case .entries(let next): block = next
+        case .end(let restarts):
+            block.restarts = restarts
             finish()
-        } catch {
-            isBroken = true
+        case .broken: isBroken = true
+        case .wait: return false
         }
-        return false
+        return true
     }
 
     private mutating func render() {
         let cpus = bytes.isPerCPU ? bytes.cpus : 1
         let isFiltered = !filter.isEmpty
-        // Let go before the next fetch writes to them, or they would be copied.
-        let (keys, values) = (walk.keys, walk.values)
-        while index < walk.count && text.count < Self.pieceBytes {
-            let key = keys.span.extracting(walk.keyRange(index))
-            let value = values.span.extracting(walk.valueRange(index))
+        let (keySize, valueSize) = (bytes.map.map.info.keySize, bytes.map.map.lookupBytes)
+        // Let go before the block is given away, or it would be copied.
+        let (keys, values, count) = (block.keys, block.values, block.count)
+        while index < count && text.count < Self.pieceBytes {
+            let key = keys.span.extracting(index * keySize..<(index + 1) * keySize)
+            let value = values.span.extracting(index * valueSize..<(index + 1) * valueSize)
             index += 1
             if isFiltered,
                 !filter.matches(key: key, value: value, stride: bytes.stride, cpus: cpus)
@@ -148,6 +173,7 @@ struct EntryDumpState: ~Copyable {
 
     private mutating func finish() {
         isFinished = true
+        source.close()
         guard table == nil else { return }
         let duration = Clock.monotonicNanoseconds() - started
         text.object {
@@ -155,8 +181,8 @@ struct EntryDumpState: ~Copyable {
             $0.member("reason", given == limit ? "limit" : "complete")
             $0.member("entries", given)
             $0.member("duration_ns", duration)
-            $0.member("consistent", walk.isConsistent)
-            $0.member("restarts", walk.restarts)
+            $0.member("consistent", block.restarts == 0)
+            $0.member("restarts", block.restarts)
         }
         text.byte(UInt8(ascii: "\n"))
     }

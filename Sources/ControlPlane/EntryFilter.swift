@@ -105,13 +105,13 @@ struct EntryFilter: Sendable {
         let isNamed = path.hasPrefix("key.") || path.hasPrefix("value.")
         let name = isNamed ? String(path.drop { $0 != "." }.dropFirst()) : path
         // A member of the value may itself be named `key`.
-        if isNamed, let member = map.valuePlan.member(atPath: path) {
+        if isNamed, let member = map.valuePlan.member(at: path) {
             return (false, member, map.valuePlan)
         }
-        if !path.hasPrefix("key."), let member = map.valuePlan.member(atPath: name) {
+        if !path.hasPrefix("key."), let member = map.valuePlan.member(at: name) {
             return (false, member, map.valuePlan)
         }
-        if !path.hasPrefix("value."), let member = map.keyPlan.member(atPath: name) {
+        if !path.hasPrefix("value."), let member = map.keyPlan.member(at: name) {
             return (true, member, map.keyPlan)
         }
         let known = (map.valuePlan.members + map.keyPlan.members).map(\.name)

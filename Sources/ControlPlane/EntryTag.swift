@@ -1,10 +1,13 @@
 /// The tag of a value: a digest of its bytes (FNV-1a, 64 bits), which tells an old value from a new
 /// one and is no defence against a person who makes two values with one tag.
 enum EntryTag {
+    private static let digits = [UInt8]("0123456789abcdef".utf8)
+
     static func of(_ value: Span<UInt8>) -> String {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for index in value.indices { hash = (hash ^ UInt64(value[index])) &* 0x100_0000_01B3 }
-        let digits = String(hash, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
+        var text = [UInt8](repeating: 0, count: 16)
+        for place in text.indices { text[15 - place] = digits[Int(hash >> UInt64(4 * place) & 15)] }
+        return String(decoding: text, as: UTF8.self)
     }
 }

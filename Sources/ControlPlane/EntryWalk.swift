@@ -75,6 +75,24 @@ struct EntryWalk: ~Copyable {
         return count > 0
     }
 
+    /// The same into a block of its own, whose memory is used again where it fits.
+    mutating func fetch(into block: inout EntryBlock) throws(BPFError) -> Bool {
+        if block.keys.count == keys.count && block.values.count == values.count {
+            swap(&keys, &block.keys)
+            swap(&values, &block.values)
+        }
+        let isMore = try fetch()
+        if block.keys.count != keys.count || block.values.count != values.count {
+            block.keys = [UInt8](repeating: 0, count: keys.count)
+            block.values = [UInt8](repeating: 0, count: values.count)
+        }
+        swap(&keys, &block.keys)
+        swap(&values, &block.values)
+        block.count = count
+        block.restarts = restarts
+        return isMore
+    }
+
     private mutating func fetchBatch() throws(BPFError) {
         // Spans of members would keep all of `self` from being touched: the buffers go out and
         // back.

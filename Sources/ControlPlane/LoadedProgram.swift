@@ -44,7 +44,11 @@ final class LoadedProgram: Sendable {
         let types = btfID == 0 ? nil : try KernelTypes.types(id: btfID)
         var maps: [String: LoadedMap] = [:]
         for (entry, map) in opened {
-            maps[entry.name] = LoadedMap(program: name, entry: entry, map: map, types: types)
+            // A map that is reused has the types of the object that it came with.
+            let isOwn = [0, btfID].contains(map.info.btfID)
+            let kernel = isOwn ? types : try KernelTypes.types(id: map.info.btfID)
+            maps[entry.name] = LoadedMap(
+                program: name, entry: entry, map: map, kernel: kernel, object: types)
         }
         self.functions = functions
         self.kernelIDs = kernelIDs
@@ -81,28 +85,42 @@ final class LoadedMap: Sendable {
     let hasValueType: Bool
     /// `BPF_F_…`, those too that only the object tells.
     let flags: UInt32
+    let abilities: MapAbilities
 
-    init(program: String, entry: LoadReport.Map, map: Map, types: BTFTypes?) {
-        self.program = program
-        name = entry.name
-        self.map = map
-        flags = map.info.flags | entry.flags & (MapFlags.readOnly | MapFlags.writeOnly)
-        let key = Self.plan(types, map.info.btfKeyType, map.info.keySize)
-        let value = Self.plan(types, map.info.btfValueType, map.info.valueSize)
-        keyPlan = key ?? ValuePlan(untyped: map.info.keySize)
-        valuePlan = value ?? ValuePlan(untyped: map.info.valueSize)
-        hasKeyType = key != nil
-        hasValueType = value != nil
+    /// - Parameters:
+    ///   - kernel: the types that the kernel has of the map.
+    ///   - object: those of the program's object, for types of map with which it has none.
+    convenience init(
+        program: String, entry: LoadReport.Map, map: Map, kernel: BTFTypes?, object: BTFTypes?
+    ) {
+        let info = map.info
+        self.init(
+            program: program, name: entry.name, map: map,
+            // Of these the kernel forgets that they hold for a map, not for a descriptor.
+            flags: info.flags | entry.flags & (MapFlags.readOnly | MapFlags.writeOnly),
+            key: Self.plan(kernel, info.btfKeyType, info.keySize)
+                ?? Self.plan(object, entry.keyType, info.keySize),
+            value: Self.plan(kernel, info.btfValueType, info.valueSize)
+                ?? Self.plan(object, entry.valueType, info.valueSize))
     }
 
     /// A map of anybody's, which has no program here.
-    init(kernel map: Map, types: BTFTypes?) {
-        program = ""
-        name = map.info.name
+    convenience init(kernel map: Map, types: BTFTypes?) {
+        let info = map.info
+        self.init(
+            program: "", name: info.name, map: map, flags: info.flags,
+            key: Self.plan(types, info.btfKeyType, info.keySize),
+            value: Self.plan(types, info.btfValueType, info.valueSize))
+    }
+
+    private init(
+        program: String, name: String, map: Map, flags: UInt32, key: ValuePlan?, value: ValuePlan?
+    ) {
+        self.program = program
+        self.name = name
         self.map = map
-        flags = map.info.flags
-        let key = Self.plan(types, map.info.btfKeyType, map.info.keySize)
-        let value = Self.plan(types, map.info.btfValueType, map.info.valueSize)
+        self.flags = flags
+        abilities = MapAbilities.of(map.info.type)
         keyPlan = key ?? ValuePlan(untyped: map.info.keySize)
         valuePlan = value ?? ValuePlan(untyped: map.info.valueSize)
         hasKeyType = key != nil

@@ -126,8 +126,6 @@ public struct MapAbilities: Sendable {
 }
 
 extension LoadedMap {
-    var abilities: MapAbilities { MapAbilities.of(map.info.type) }
-
     /// - Throws: `unsupported_map_operation`, with the reason and the place to go.
     func require(_ use: MapUse) throws(Problem) {
         let info = map.info

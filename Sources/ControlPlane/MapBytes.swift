@@ -59,6 +59,7 @@ struct MapBytes: Sendable {
         if text.hasPrefix("hex:") || text.hasPrefix("base64:") {
             return try key(.string(text), at: .root)
         }
+        if objects == nil, let plain = try plainKey(text) { return plain }
         var value: JSONValue
         do { value = try JSONValue.parse(text) } catch { value = .string(text) }
         // A key of text may look like a number: entries/42 means "42" there.
@@ -67,23 +68,47 @@ struct MapBytes: Sendable {
         return try typed.key(value, at: .root)
     }
 
+    /// A key that is spelt plainly, without a document in between; nil for every other.
+    private func plainKey(_ text: String) throws(Problem) -> EntryKey? {
+        var bytes = [UInt8](repeating: 0, count: map.map.info.keySize)
+        var position = 0
+        let json = text.utf8.span
+        guard map.keyPlan.decode(json, &position, into: &bytes, at: 0), position == json.count
+        else { return nil }
+        try check(bytes, .root)
+        return EntryKey(bytes: bytes)
+    }
+
     func key(_ value: JSONValue, at pointer: JSONPointer) throws(Problem) -> EntryKey {
         if let objects, let bytes = try objects.key(value, at: pointer) {
             return EntryKey(bytes: bytes, shown: value)
         }
         let bytes = try bytes(value, map.keyPlan, map.map.info.keySize, "key", pointer)
-        let info = map.map.info
-        if map.hasIndexes, bytes.count == 4 {
-            let index = bytes.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-            guard index < info.maxEntries else {
-                throw Problem(
-                    .invalidValue,
-                    "Index \(index) is beyond map \(map.name), which has \(info.maxEntries) "
-                        + "entries "
-                        + "(0 to \(info.maxEntries - 1)).", pointer: pointer.description)
-            }
-        }
+        try check(bytes, pointer)
         return EntryKey(bytes: bytes)
+    }
+
+    /// What the kernel would refuse without a word.
+    private func check(_ bytes: [UInt8], _ pointer: JSONPointer) throws(Problem) {
+        let isTrie = map.map.info.type == .lpmTrie
+        guard isTrie || map.hasIndexes, bytes.count >= 4 else { return }
+        let index = bytes.prefix(4).reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        let count = map.map.info.maxEntries
+        if isTrie {
+            let most = 8 * (bytes.count - 4)
+            let member = map.keyPlan.members.first.map { pointer.appending($0.name) }
+            guard index > most else { return }
+            throw Problem(
+                .invalidValue,
+                "A prefix of \(index) bits is beyond map \(map.name), whose keys have \(most) "
+                    + "(0 to \(most)).", pointer: (member ?? pointer).description)
+        }
+        guard index < count else {
+            throw Problem(
+                .invalidValue,
+                "Index \(index) is beyond map \(map.name), which has \(count) entries "
+                    + "(0 to \(count - 1)).", pointer: pointer.description)
+        }
     }
 
     /// The value of a document with `value`, or for a per-CPU map with `values`.

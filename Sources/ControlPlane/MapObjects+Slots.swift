@@ -27,7 +27,8 @@ extension MapObjects {
         guard let object = value.object else {
             throw invalid("a value is a number or \(wanted)", pointer)
         }
-        let names = [number.rawValue, "function"] + (number == .queueSize ? [] : ["interface"])
+        let names =
+            [number.rawValue, "function", "bpf_prog"] + (number == .queueSize ? [] : ["interface"])
         for member in object where !names.contains(member.name) {
             throw invalid(
                 "a value has no \"\(member.name)\", it is \(wanted)",
@@ -46,7 +47,9 @@ extension MapObjects {
         guard let given, given > 0 else {
             throw invalid("a value is a number from 1 on or \(wanted)", pointer)
         }
-        guard let named = object["function"], named != .null else { return bytes(given, 0) }
+        guard let named = object["function"], named != .null else {
+            return bytes(given, try descriptor(object["bpf_prog"], pointer.appending("bpf_prog")))
+        }
         let place = pointer.appending("function")
         guard let name = named.string else { throw invalid("a function is a name", place) }
         let loaded = try function(name, place)
@@ -58,23 +61,38 @@ extension MapObjects {
         return bytes(given, UInt32(loaded.lentDescriptor))
     }
 
+    /// Of a function by the kernel's id, as a slot shows it; 0 for none.
+    private func descriptor(_ value: JSONValue?, _ pointer: JSONPointer) throws(Problem) -> UInt32 {
+        guard let value, value != .null else { return 0 }
+        guard let id = value["id"]?.int.flatMap(UInt32.init(exactly:)) else {
+            throw invalid("bpf_prog is {\"id\":77}; give the \"function\" by its name", pointer)
+        }
+        if id == 0 { return 0 }
+        do {
+            let program = try Program(id: id)
+            keep(program)
+            return UInt32(program.lentDescriptor)
+        } catch {
+            throw invalid("bpf_prog is a program of the kernel, which has none \(id)", pointer)
+        }
+    }
+
     private func bytes(_ number: UInt32, _ descriptor: UInt32) -> [UInt8] {
         [number, descriptor].flatMap { word in
             (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32(8 * $0)) }
         }
     }
 
-    /// Appends a slot as it is given: the function by its name, or `id` where it is another's.
+    /// Appends a slot: the function by the kernel's id, and by its name where it is ours.
     func write(
         _ slot: SlotNumber, _ number: UInt64, _ functionID: UInt64, _ json: inout JSONWriter
     ) {
         json.object {
             $0.member(slot.rawValue, number)
-            guard functionID != 0 else { return }
+            $0.name("bpf_prog")
+            $0.object { $0.member("id", functionID) }
             if let name = names[UInt32(truncatingIfNeeded: functionID)] {
                 $0.member("function", name)
-            } else {
-                $0.member("id", functionID)
             }
         }
     }

@@ -204,7 +204,7 @@ final class MapObjects: Sendable {
         init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
     }
 
-    private func keep(_ object: any Sendable) { held.withLock { $0.append(object) } }
+    func keep(_ object: any Sendable) { held.withLock { $0.append(object) } }
 
     /// Lets go what keys and values have named so far: they are used.
     func release() { held.withLock { $0.removeAll() } }

@@ -33,10 +33,10 @@ public struct EntryStyle: Sendable, Hashable {
 
 /// One entry as JSON text.
 public struct EntryText: Sendable {
-    /// `{"key":…,"value":…}`, without a newline.
-    public var json: [UInt8]
+    /// `{"key":…,"value":…}` and a newline.
+    public let json: [UInt8]
     /// The digest of the value's bytes, for conditional changes.
-    public var tag: String
+    public let tag: String
 }
 
 /// What became of an entry that was written.
@@ -89,6 +89,7 @@ extension Node {
         guard let value else { throw noEntry(view.loaded, text) }
         var json = JSONWriter(capacity: 256, int64: style.int64)
         bytes.write(key: key, value: value, to: &json)
+        json.byte(UInt8(ascii: "\n"))
         return EntryText(json: json.bytes(), tag: EntryTag.of(value.span))
     }
 
@@ -186,12 +187,14 @@ extension LoadedMap {
                 .mapFull,
                 "Could not \(action) of map \(path): its ring of \(map.info.maxEntries) bytes is "
                     + "full, the program has not read it.", errno: error.errno.name, cause: error)
+        case .einval where [.hashOfMaps, .arrayOfMaps].contains(map.info.type):
+            problem.detail =
+                "Could not \(action) of map \(path): the map that is named differs from those it "
+                + "was made for in type, key or value size, or flags."
         case .einval where map.info.type == .progArray:
-            return Problem(
-                .invalidValue,
-                "Could not \(action) of map \(path): its functions must all be of one type, the "
-                    + "one of the functions that call it and of those that are in it, and this is "
-                    + "of another.", errno: error.errno.name, cause: error)
+            problem.detail =
+                "Could not \(action) of map \(path): the function is of another type, or attach "
+                + "type, than those that call through it."
         case .einval where hasSlots, .eoverflow where hasSlots:
             return Problem(
                 .invalidValue, "Could not \(action) of map \(path): \(slotRule).",

@@ -30,21 +30,36 @@ extension Node {
     ///
     /// What is set is recorded first, so that a crash in between ends in all of it, and so that the
     /// program has it again when it is loaded again after a reboot. Another load forgets it.
+    /// - Parameter alone: the variable whose tag the conditions are of; nil: they are of the
+    ///   tag of all, and hold as long as no client has changed the program.
     /// - Returns: whether any has other bytes now.
     /// - Throws: `not_found`; `invalid_value`; `unsupported_map_operation` for `.rodata`;
-    ///   `conflict` where the program is not loaded.
+    ///   `conflict` where the program is not loaded; `precondition_failed`.
     public func setGlobals(
         _ program: String, _ values: [(name: String, value: JSONValue, pointer: JSONPointer)],
-        isDryRun: Bool, _ origin: ChangeOrigin
+        _ conditions: Conditions, alone: String? = nil, isDryRun: Bool, _ origin: ChangeOrigin
     ) throws(Problem) -> Bool {
         do {
             return try locks.withLock([program]) { () throws(Problem) in
-                try setLocked(program, values, isDryRun: isDryRun, origin)
+                try check(conditions, ofGlobals: program, alone)
+                return try setLocked(program, values, isDryRun: isDryRun, origin)
             }
         } catch {
             if !isDryRun { noteRefusal(error, origin, subject: "programs/\(program)") }
             throw error
         }
+    }
+
+    private func check(_ conditions: Conditions, ofGlobals program: String, _ alone: String?)
+        throws(Problem)
+    {
+        if let alone {
+            let tag = try global(program, alone).tag
+            return try conditions.check(tag: tag, "tag", of: "Variable \(program)/\(alone)")
+        }
+        // What the program itself counts makes no change of a client's.
+        try conditions.ofRevisions.check(
+            try self.program(program).row.revision, of: "Program \(program)")
     }
 
     private func setLocked(

@@ -107,14 +107,17 @@ extension Node {
     }
 
     /// Attaches functions as their section names say, under `{program}.{function}`. All or nothing.
+    /// - Parameter balance: probes that are new and not registered yet, less those that go.
     func attachBySection(
-        _ functions: [LoadReport.Function], of loaded: LoadedProgram, taken: Set<String>
+        _ functions: [LoadReport.Function], of loaded: LoadedProgram, taken: Set<String>,
+        balance: Int = 0
     ) throws(Problem) -> [ProbeRecord] {
-        try admitProbes(functions.count)
+        // What nobody attaches from outside (tail calls, programs of devmaps) is left to them.
+        let functions = functions.filter { Unattachable.reason($0) == nil }
+        try admitProbes(functions.count + balance)
         var wanted: [ProbeRecord] = []
         var taken = taken
-        // What nobody attaches from outside (tail calls, programs of devmaps) is left to them.
-        for function in functions where Unattachable.reason(function) == nil {
+        for function in functions {
             let document = try AttachDocument(
                 JSONObject(), for: function, at: .root.appending("attach"))
             // All functions of a struct_ops map are registered at once, with the map.

@@ -75,31 +75,12 @@ extension Node {
         }
     }
 
-    /// By name, but what another is loaded upon before the other.
+    /// As they come, but what another is loaded upon before the other.
     func dependenciesFirst(_ rows: [ProgramRow]) -> [ProgramRow] {
-        let names = Set(rows.map(\.name))
-        var done: Set<String> = []
-        var ordered: [ProgramRow] = []
-        var left = rows
-        while !left.isEmpty {
-            let next = left.filter { row in
-                let options: ProgramOptions?
-                // What cannot be read is told of when it is loaded.
-                do { options = try ProgramOptions(canonicalText: row.options) } catch {
-                    options = nil
-                }
-                let needed = (options?.otherPrograms ?? []).filter {
-                    $0 != row.name && names.contains($0)
-                }
-                return done.isSuperset(of: needed)
-            }
-            // Programs that need each other: as they come.
-            let taken = next.isEmpty ? left : next
-            ordered += taken
-            done.formUnion(taken.map(\.name))
-            left.removeAll { done.contains($0.name) }
+        LoadOrder.dependenciesFirst(rows, name: \.name) { row in
+            // What cannot be read is told of when it is loaded.
+            (try? ProgramOptions(canonicalText: row.options).otherPrograms) ?? []
         }
-        return ordered
     }
 
     /// - Returns: whether the row is another now.

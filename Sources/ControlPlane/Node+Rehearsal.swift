@@ -50,8 +50,9 @@ extension Node {
                     subject: .program, name: row.name,
                     verdict: problem == nil ? .possible : .impossible, problem: problem))
         }
+        let names = KernelNameLists()
         for row in registered.probes where row.state != .deleting {
-            found.append(rehearsed(row, loads, failures[row.program]))
+            found.append(rehearsed(row, loads, failures[row.program], names))
         }
         return found
     }
@@ -69,7 +70,8 @@ extension Node {
     }
 
     private func rehearsed(
-        _ row: ProbeRow, _ loads: [String: LoadedProgram], _ failure: Problem?
+        _ row: ProbeRow, _ loads: [String: LoadedProgram], _ failure: Problem?,
+        _ names: KernelNameLists
     ) -> Rehearsal {
         var rehearsal = Rehearsal(subject: .probe, name: row.id, verdict: .possible)
         guard row.enabled else {
@@ -85,23 +87,11 @@ extension Node {
                 throw Problem(.notFound, "There is no program \(row.program).")
             }
             let document = try AttachDocument(stored: row.attach)
-            try checkAbility(document.kindName)
-            try resolve(document, function: row.function, of: load)
+            try resolve(document, function: row.function, of: load, names)
         } catch {
             rehearsal.verdict = .impossible
             rehearsal.problem = error
         }
         return rehearsal
-    }
-
-    /// - Throws: `host_lacks` where trying the kind has shown that it cannot be.
-    private func checkAbility(_ kind: String) throws(Problem) {
-        guard let ability = host().attachKinds.first(where: { $0.name == kind }),
-            ability.isAvailable == false
-        else { return }
-        let why = [ability.reason, ability.needs.map { "it needs \($0)" }].compactMap(\.self)
-        throw Problem(
-            .hostLacks, "This host cannot attach \(kind): \(why.joined(separator: "; ")).",
-            errno: ability.errno)
     }
 }

@@ -66,7 +66,8 @@ public final class Node: Sendable {
     /// The checksum of each persistent map's last snapshot.
     let snapshotSums = Mutex<[String: [UInt8]]>([:])
     let lookoutMemory = Mutex(LookoutMemory())
-    let turns = Turns()
+    let turns = Turns("turns")
+    let readers = Turns("map-reader")
     /// Of run statistics, running now.
     let measurements = Mutex(0)
     let loadRate: LoadRate
@@ -150,6 +151,7 @@ public final class Node: Sendable {
         followers.stop()
         attempts.stop()
         turns.stop()
+        readers.stop()
     }
 
     /// - Parameter isRemoval: makes room in the end: it may use the reserve where the disk is full.

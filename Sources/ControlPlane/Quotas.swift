@@ -62,11 +62,16 @@ extension Node {
             problem.members["retry_after_s"] = .number(Int64(seconds))
             throw problem
         }
-        let others = state.withLock { $0.programs.values.filter { $0.row.name != name } }
-        guard others.count < quotas.programs else {
-            throw exceeded("programs", others.count, quotas.programs, "max_programs")
+        // What a manifest has loaded before it counts, though nothing of it is committed.
+        let staged = StagedPrograms.current.filter { $0.key != name }
+        let others = state.withLock { state in
+            state.programs.values.filter { $0.row.name != name && staged[$0.row.name] == nil }
         }
-        let maps = others.compactMap(\.loaded).flatMap(\.maps.values)
+        let there = others.count + staged.count
+        guard there < quotas.programs else {
+            throw exceeded("programs", there, quotas.programs, "max_programs")
+        }
+        let maps = (others.compactMap(\.loaded) + staged.values).flatMap(\.maps.values)
         request.mapLimit = max(0, quotas.maps - maps.count)
         var used = 0
         for map in maps {
@@ -79,11 +84,12 @@ extension Node {
         request.mapMemoryLimitBytes = max(0, quotas.mapMemoryBytes - used)
     }
 
+    /// - Parameter count: less than none where a manifest takes more away than it adds.
     /// - Throws: `quota_exceeded` where so many more probes do not fit.
     func admitProbes(_ count: Int) throws(Problem) {
         let there = state.withLock { $0.probes.count }
         let limit = configuration.quotas.probes
-        guard there + count <= limit else {
+        guard count <= 0 || there + count <= limit else {
             throw exceeded("probes", there, limit, "max_probes")
         }
     }

@@ -32,14 +32,16 @@ final class Journal: Sendable {
             context = JournalContext(id: try Self.identity(directory), resolver: resolver)
             var table = Table()
             for name in try FileSystem.list(directory) {
-                guard let number = UInt64(name), String(number) == name else { continue }
+                // A number that no journal comes to was not given by one.
+                guard let number = UInt64(name), String(number) == name, number < .max >> 1
+                else { continue }
                 table.nextNumber = max(table.nextNumber, number + 1)
                 let stream = Recovery.stream(
                     directory + "/" + name, number: number, journal: context)
                 if let stream { table.streams[stream.key] = stream }
             }
             let next = FileSystem.text(directory + "/next-stream").flatMap { UInt64($0) }
-            table.nextNumber = max(table.nextNumber, next ?? 1)
+            table.nextNumber = max(table.nextNumber, min(next ?? 1, .max >> 1))
             self.table = Mutex(table)
         } catch {
             throw JournalError(reason: "the journal \(directory) cannot be opened", errno: error)

@@ -51,21 +51,19 @@ enum Recovery {
         let tail = segment.tail
         var offset = SegmentHeader.byteCount
         while offset < tail {
-            guard let entry = segment.entry(at: offset, before: tail),
-                entry.sequence == state.end.nextSequence
-            else {
+            var end = state.end
+            let entry = segment.entry(at: offset, before: tail)
+            let gap = entry?.isGap == true ? segment.gap(at: offset) : nil
+            if let entry { end.count(entry, lost: gap?.lost ?? 0) }
+            guard let entry, entry.sequence == state.end.nextSequence, end.isPlausible else {
                 // Damaged (no power): what follows cannot be told from older bytes.
                 segment.commit(offset)
                 return
             }
-            var lost: UInt64 = 0
-            if entry.isGap {
-                let gap = segment.gap(at: offset)
-                lost = gap.lost
-                let isKernels = entry.flags & EntryHeader.journalGap == 0
-                if isKernels { state.mark.lostCounter = gap.counter }
+            if let gap, entry.flags & EntryHeader.journalGap == 0 {
+                state.mark.lostCounter = gap.counter
             }
-            state.end.count(entry, lost: lost)
+            state.end = end
             state.mark.position = entry.position
             state.lastNanoseconds = entry.nanoseconds
             offset += EntryHeader.span(Int(entry.length))

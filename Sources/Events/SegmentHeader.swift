@@ -28,7 +28,7 @@ struct SegmentHeader: Sendable {
 // SAFETY: all loads and stores here are of 8 aligned bytes within the first 256 of a mapping that
 // the caller holds and that is at least one page.
 extension SegmentHeader {
-    /// `nil` where the file was never finished or is none of ours.
+    /// `nil` where the file was never finished, is damaged or is none of ours.
     init?(reading base: UnsafeRawPointer) {
         func word(_ offset: Int) -> UInt64 {
             unsafe base.load(fromByteOffset: offset, as: UInt64.self)
@@ -45,6 +45,7 @@ extension SegmentHeader {
         before.lostInKernel = word(128)
         before.lostInJournal = word(136)
         createdNanoseconds = word(144)
+        guard before.isPlausible else { return nil }
     }
 
     func write(to base: UnsafeMutableRawPointer) {

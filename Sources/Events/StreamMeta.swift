@@ -41,6 +41,7 @@ struct StreamMeta {
         end.lostInKernel = totals[1]
         end.lostInJournal = totals[2]
         for index in 0..<8 { end.invalid[index] = totals[3 + index] }
+        guard end.isPlausible else { return nil }
         return StreamMeta(
             key: StreamKey(program: String(program), map: String(map)), end: end,
             mark: RingMark(

@@ -38,17 +38,21 @@ final class StreamWriter {
         self.lostCounter = lostCounter
         let (last, end, mark) = stream.state.withLock { ($0.segments.last, $0.end, $0.mark) }
         totals = end
-        if mark.identity == source.identity {
+        // Nothing lies further ahead than the ring is long: a mark beyond it is damaged.
+        let consumed = source.consumerPosition
+        let isWithin =
+            mark.position <= consumed || mark.position - consumed <= UInt64(source.dataBytes)
+        if mark.identity == source.identity, isWithin {
             self.mark = mark
             // What was taken but not yet given back when the last daemon died is not taken again.
-            position = max(mark.position, source.consumerPosition)
+            position = max(mark.position, consumed)
             if let last, last.header.type == schema?.fingerprint ?? 0 {
                 segment = last
                 offset = last.tail
             }
         } else {
             self.mark = RingMark(identity: source.identity)
-            position = source.consumerPosition
+            position = consumed
         }
         // What a source counts itself begins with it.
         if lostCounter == nil, source.lostRecords != nil { self.mark.lostCounter = 0 }

@@ -33,6 +33,15 @@ struct Totals: Sendable, Hashable {
         1 &+ records &+ invalidRecords &+ lostInKernel &+ lostInJournal
     }
 
+    /// No stream comes so far: counts beyond are damage, and could not be added to.
+    var isPlausible: Bool {
+        let most: UInt64 = 1 << 56
+        var isInvalidPlausible = true
+        for index in invalid.indices where invalid[index] > most { isInvalidPlausible = false }
+        return isInvalidPlausible && records <= most && lostInKernel <= most
+            && lostInJournal <= most
+    }
+
     mutating func count(_ entry: EntryHeader, lost: UInt64) {
         if entry.isGap {
             if entry.flags & EntryHeader.journalGap != 0 {

@@ -66,13 +66,37 @@ enum Answer {
             if name.utf8.count == 13 && name.lowercased() == "cache-control" {
                 hasCacheControl = true
             }
-            unsafe MHD_add_response_header(response, name, value)
+            unsafe add(response, name, value)
         }
-        unsafe MHD_add_response_header(response, "X-Request-Id", requestID)
-        if !hasCacheControl {
-            unsafe MHD_add_response_header(response, "Cache-Control", "no-store")
+        unsafe add(response, "X-Request-Id", requestID)
+        if !hasCacheControl { unsafe add(response, "Cache-Control", "no-store") }
+        if closes { unsafe add(response, "Connection", "close") }
+    }
+
+    private static func add(_ response: OpaquePointer, _ name: String, _ value: String) {
+        unsafe withCText(name) { name in
+            // SAFETY: libmicrohttpd copies both texts.
+            unsafe withCText(value) { unsafe MHD_add_response_header(response, name, $0) }
         }
-        if closes { unsafe MHD_add_response_header(response, "Connection", "close") }
+    }
+
+    /// Lends a text with a NUL behind it, from the stack: Swift's own bridging makes an array.
+    private static func withCText(_ text: String, _ body: (UnsafePointer<CChar>) -> Void) {
+        var text = text
+        text.withUTF8 { utf8 in
+            unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: utf8.count + 1) {
+                copy in
+                // SAFETY: the copy has room for the text and one byte more.
+                guard let start = copy.baseAddress else { return }
+                if let from = utf8.baseAddress {
+                    unsafe start.update(from: from, count: utf8.count)
+                }
+                unsafe copy[utf8.count] = 0
+                unsafe start.withMemoryRebound(to: CChar.self, capacity: copy.count) {
+                    unsafe body($0)
+                }
+            }
+        }
     }
 
     /// The answer as bytes, for a request of which the body is cut off: there libmicrohttpd takes

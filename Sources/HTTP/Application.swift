@@ -25,8 +25,9 @@ public enum Admission: Sendable {
     /// How the body is taken, and what is run then, and where.
     public struct Plan: Sendable {
         /// `none` refuses a request that has a body (`bodyTooLarge(limit: 0)`); `file` one that
-        /// says neither `Content-Length` nor chunked (`lengthRequired`).
-        public enum BodySink: Sendable { case none, memory, file }
+        /// says neither `Content-Length` nor chunked (`lengthRequired`). `spool` is a file without
+        /// a digest, for what is read once from its start.
+        public enum BodySink: Sendable { case none, memory, file, spool }
         /// `quick` runs on the HTTP thread and must not block; `worker` on a pool's thread;
         /// `load` on a thread kept for loads.
         public enum Place: Sendable, Hashable { case quick, worker, load }

@@ -17,20 +17,24 @@ final class BodyReceiver {
     private(set) var received = 0
 
     /// - Parameters:
+    ///   - place: where the body goes.
     ///   - framing: a length within the limit is room that is taken at once, up to 1 MiB.
     ///   - limit: in bytes, for both sizes.
     /// - Throws: `outOfResources`.
     init(
-        intoFile: Bool, framing: Gate.Framing, limit: Int, encoding: Gate.Encoding
+        into place: Admission.Plan.BodySink, framing: Gate.Framing, limit: Int,
+        encoding: Gate.Encoding
     ) throws(Refusal) {
         self.limit = limit
-        if intoFile {
-            do { sink = .file(try MemoryFile("apiary-upload")) } catch {
-                throw .outOfResources(error)
-            }
+        switch place {
+        case .file:
+            sink = .file(try Self.makeFile())
             guard let digest = SHA256() else { throw .outOfResources(.enomem) }
             self.digest = consume digest
-        } else {
+        case .spool:
+            sink = .file(try Self.makeFile())
+            digest = nil
+        case .none, .memory:
             sink = .memory
             digest = nil
             if case .length(let length) = framing { bytes.reserveCapacity(min(length, 1 << 20)) }
@@ -41,6 +45,10 @@ final class BodyReceiver {
             guard let inflater = Inflater() else { throw .outOfResources(.enomem) }
             self.inflater = inflater
         }
+    }
+
+    private static func makeFile() throws(Refusal) -> MemoryFile {
+        do { return try MemoryFile("apiary-upload") } catch { throw .outOfResources(error) }
     }
 
     /// - Throws: `bodyTooLarge`, `malformedEncoding`, `outOfResources`.

@@ -135,10 +135,10 @@ final class Exchange {
             throw .bodyTooLarge(limit: plan.bodyLimit)
         }
         let encoding = try gate.bodyEncoding()
-        if plan.body == .memory && !gate.hasBody { return .ready(plan) }
+        if plan.body != .file && !gate.hasBody { return .ready(plan) }
         return .receiving(
             try BodyReceiver(
-                intoFile: plan.body == .file, framing: gate.framing, limit: plan.bodyLimit,
+                into: plan.body, framing: gate.framing, limit: plan.bodyLimit,
                 encoding: encoding), plan)
     }
 

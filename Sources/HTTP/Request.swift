@@ -10,7 +10,8 @@ public struct Request: Sendable {
         case none
         /// Without `Content-Encoding`: unpacked where it came as gzip. Empty where nothing came.
         case bytes([UInt8])
-        /// Sealed; position at the start. `sha256` in lower-case hex, of the unpacked bytes.
+        /// Sealed; position at the start. `sha256` in lower-case hex, of the unpacked bytes; empty
+        /// where the plan was `spool`.
         case file(MemoryFile, size: Int, sha256: String)
     }
 

@@ -5,7 +5,7 @@ public enum Method: String, Sendable, CaseIterable {
 }
 
 /// A request's line and headers, checked by the gate: no NUL, valid UTF-8, one Host, one framing.
-public struct RequestHead: Sendable {
+public final class RequestHead: Sendable {
     public let method: Method
     /// As sent, without the query.
     public let rawPath: String

@@ -62,25 +62,13 @@ public enum JSONSlices {
         }
     }
 
-    /// Where the lines that are not blank stand.
-    public static func lines(of bytes: Span<UInt8>, limit: Int) throws(JSONError) -> [Range<Int>] {
-        var lines: [Range<Int>] = []
-        var (start, isBlank) = (0, true)
-        for index in 0...bytes.count {
-            let byte = index < bytes.count ? bytes[index] : 0x0A
-            guard byte == 0x0A else {
-                if byte != 0x20, byte != 0x0D, byte != 0x09 { isBlank = false }
-                continue
-            }
-            if !isBlank {
-                guard lines.count < limit else {
-                    throw Scan(position: start).error("more than \(limit) lines")
-                }
-                lines.append(start..<index)
-            }
-            (start, isBlank) = (index + 1, true)
-        }
-        return lines
+    /// Steps over space and one value, by its brackets and quotes.
+    public static func value(of bytes: Span<UInt8>, _ position: inout Int) throws(JSONError)
+        -> Range<Int>
+    {
+        var scan = Scan(position: position)
+        defer { position = scan.position }
+        return try scan.slice(bytes)
     }
 
     /// Reads one part; offsets in errors are those of the whole document.

@@ -4,8 +4,8 @@ internal import Glibc
 /// What a process that handles bytes of a stranger takes away from itself before it looks at them.
 public enum Confinement {
     /// Bounds memory and CPU time, forbids core files and new privileges, makes the process die
-    /// with the thread that started it, gives it `name`, and leaves it the system calls of a load
-    /// (`SystemCallFilter`).
+    /// with the thread that started it and the first to die for want of memory, gives it `name`,
+    /// and leaves it the system calls of a load (`SystemCallFilter`).
     ///
     /// - Parameter cpuSeconds: after them SIGXCPU, a second later SIGKILL.
     /// - Parameter mayReceive: descriptors, by `FileDescriptor.receive`.
@@ -13,6 +13,10 @@ public enum Confinement {
     public static func enter(
         _ name: String, addressSpaceBytes: Int, cpuSeconds: Int, mayReceive: Bool = false
     ) throws(Errno) {
+        // Where memory runs out (a map may want more than a cgroup has) this process goes, and not
+        // the daemon, which is larger. Without /proc the kernel chooses.
+        try? FileDescriptor.open("/proc/self/oom_score_adj", .write)
+            .writeAll(Array("1000".utf8).span)
         try limit(RLIMIT_AS, addressSpaceBytes, addressSpaceBytes)
         try limit(RLIMIT_CPU, cpuSeconds, cpuSeconds + 1)
         try limit(RLIMIT_CORE, 0, 0)

@@ -5,57 +5,66 @@
 
 /// A place in the course of a change or of a start where a test may end the daemon, as a crash
 /// would.
-public enum FaultPoint: String, Sendable, Hashable, CaseIterable {
+public enum FaultPoint: Sendable, Hashable, CaseIterable {
     /// The intent is in the registry, nothing is in the kernel.
-    case afterIntent = "after-intent"
+    case afterIntent
     /// The load's directory is made, the loader does not run yet.
-    case beforeLoad = "before-load"
+    case beforeLoad
     /// The loader has pinned functions and maps.
-    case afterLoad = "after-load"
+    case afterLoad
     /// The object's bytes are on the disk, their row is not.
-    case afterKeep = "after-keep"
+    case afterKeep
     /// The note of a tc filter is there, the filter is not.
-    case afterNote = "after-note"
+    case afterNote
     /// The kernel has the link, and it is not pinned.
-    case afterAttach = "after-attach"
+    case afterAttach
     /// The link is pinned.
-    case afterPin = "after-pin"
+    case afterPin
     /// A link runs the function of another load.
-    case afterUpdate = "after-update"
+    case afterUpdate
     /// One variable of a loaded program is written.
-    case afterGlobal = "after-global"
+    case afterGlobal
     /// An entry of a map is written that a manifest declares.
-    case afterEntry = "after-entry"
+    case afterEntry
     /// In the transaction, all of it written.
-    case beforeCommit = "before-commit"
+    case beforeCommit
     /// The transaction is on the disk.
-    case afterCommit = "after-commit"
+    case afterCommit
     /// A link's pins are removed, the link is still held.
-    case afterUnpin = "after-unpin"
+    case afterUnpin
     /// A link is gone from the kernel.
-    case afterDetach = "after-detach"
+    case afterDetach
     /// A load's pins are removed.
-    case afterUnload = "after-unload"
+    case afterUnload
     /// The intents of what has ended are forgotten.
-    case afterForget = "after-forget"
+    case afterForget
     /// In a migration's transaction, its statements done.
-    case inMigration = "in-migration"
+    case inMigration
     /// The schema is as this release wants it.
-    case afterMigration = "after-migration"
+    case afterMigration
     /// At a start: the pins of unfinished changes are removed, their intents are not.
-    case afterUndo = "after-undo"
+    case afterUndo
     /// At a start: one program is in the kernel again, and not recorded.
-    case afterBringBack = "after-bring-back"
+    case afterBringBack
     /// At a start: all is in the kernel and recorded, strays are not removed.
-    case beforeReady = "before-ready"
+    case beforeReady
 }
 
 #if APIARY_FAULTS
+    extension FaultPoint {
+        /// `after-bring-back`, as `APIARY_FAULT` has it.
+        public var name: String {
+            "\(self)".map { $0.isUppercase ? "-" + $0.lowercased() : String($0) }.joined()
+        }
+    }
+
     /// What `APIARY_FAULT` asks for: `after-commit`, or `after-commit:3` for the third time.
     private let wanted: (point: FaultPoint, time: Int)? = {
         guard let value = unsafe getenv("APIARY_FAULT") else { return nil }
         let parts = unsafe String(cString: value).split(separator: ":").map(String.init)
-        guard let point = parts.first.flatMap(FaultPoint.init(rawValue:)) else { return nil }
+        guard let point = FaultPoint.allCases.first(where: { $0.name == parts.first }) else {
+            return nil
+        }
         return (point, parts.count > 1 ? Int(parts[1]) ?? 1 : 1)
     }()
     private let passed = Mutex(0)

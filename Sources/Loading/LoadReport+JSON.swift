@@ -65,7 +65,10 @@ extension LoadReport.Map {
         object["type"] = JSONValue(type)
         object["pin"] = pin.map { .string($0) }
         object["internal"] = .bool(isInternal)
-        object["flags"] = flags == 0 ? nil : JSONValue(flags)
+        for (name, number) in [("flags", flags), ("key_type", keyType), ("value_type", valueType)]
+        where number != 0 {
+            object[name] = JSONValue(number)
+        }
         return .object(object)
     }
 
@@ -74,10 +77,12 @@ extension LoadReport.Map {
             let type = json["type"]?.uint64.flatMap(UInt32.init(exactly:)),
             let isInternal = json["internal"]?.bool
         else { return nil }
-        let flags = json["flags"]?.uint64.flatMap(UInt32.init(exactly:))
+        let numbers = ["flags", "key_type", "value_type"].map { name in
+            json[name]?.uint64.flatMap(UInt32.init(exactly:)) ?? 0
+        }
         self.init(
             name: name, type: type, pin: json["pin"]?.string, isInternal: isInternal,
-            flags: flags ?? 0)
+            flags: numbers[0], keyType: numbers[1], valueType: numbers[2])
     }
 }
 

@@ -49,12 +49,18 @@ public struct LoadReport: Sendable, Hashable {
         /// `BPF_F_…` as the object declares them: of `BPF_F_RDONLY` and `BPF_F_WRONLY`, which hold
         /// for a descriptor, the kernel's own copy forgets.
         public var flags: UInt32
+        /// BTF ids of the object's types, 0 for none: of queues, maps in maps, devmaps and others
+        /// the kernel keeps none.
+        public var keyType: UInt32
+        public var valueType: UInt32
 
         public init(
             name: String, type: UInt32, pin: String? = nil, isInternal: Bool = false,
-            flags: UInt32 = 0
+            flags: UInt32 = 0, keyType: UInt32 = 0, valueType: UInt32 = 0
         ) {
             self.flags = flags
+            self.keyType = keyType
+            self.valueType = valueType
             self.name = name
             self.type = type
             self.pin = pin

@@ -194,6 +194,12 @@ public struct Loader: Sendable {
             LoadFailure(
                 .deadline, "the loader used \(limits.cpuSeconds) s of CPU time on \(subject)",
                 libbpfLog: exit.text)
+        case .signalled(let number) where Signal.name(number) == "SIGKILL":
+            LoadFailure(
+                .crash,
+                "the loader was killed on \(subject), as the kernel does where memory runs out: of "
+                    + "the host, or of the daemon's cgroup (MemoryMax)",
+                errno: .enomem, libbpfLog: exit.text)
         case .signalled(let number):
             LoadFailure(
                 .crash, "the loader ended by \(Signal.name(number)) on \(subject)",

@@ -24,6 +24,7 @@ extension ObjectLoader {
         let instructions = functions.map(\.instructions)
 
         if StructOps.hasLinks { for map in object.maps { map.makeLinkable() } }
+        let declared = object.maps.map { (name: $0.name, key: $0.keyType, value: $0.valueType) }
         let result = object.load()
         guard result >= 0 else {
             throw Refusal.ofLoad(
@@ -42,9 +43,11 @@ extension ObjectLoader {
                     pin: areKept ? "p\(index)" : nil, log: logs.ofLoaded(index))
             },
             maps: maps.enumerated().map { index, map in
-                LoadReport.Map(
+                let types = declared.first { $0.name == map.name }
+                return LoadReport.Map(
                     name: map.name, type: map.type, pin: areKept ? "m\(index)" : nil,
-                    isInternal: map.isInternal, flags: map.flags)
+                    isInternal: map.isInternal, flags: map.flags, keyType: types?.key ?? 0,
+                    valueType: types?.value ?? 0)
             },
             globals: Globals.list(object, types),
             eventTypes: EventTypes.find(object, functions),

@@ -24,6 +24,11 @@ internal import Linux
     var maxEntries: UInt32 { unsafe bpf_map__max_entries(map) }
     var flags: UInt32 { unsafe bpf_map__map_flags(map) }
 
+    /// BTF ids of the object's own types; 0 where it declares none, and after the load of a type of
+    /// map with which the kernel takes none.
+    var keyType: UInt32 { unsafe bpf_map__btf_key_type_id(map) }
+    var valueType: UInt32 { unsafe bpf_map__btf_value_type_id(map) }
+
     var typeName: String { Self.typeName(type) }
 
     /// libbpf's name, `array`; `type 999` where it knows none.

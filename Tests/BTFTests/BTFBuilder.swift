@@ -89,14 +89,12 @@ struct BTFBuilder {
         return add(6, name, UInt32(size), count: values.count, flag: flag, words)
     }
     mutating func enumeration64(
-        _ name: String, signed: Bool, _ values: KeyValuePairs<String, UInt64>
-    )
-        -> ID
-    {
+        _ name: String, size: Int = 8, signed: Bool, _ values: KeyValuePairs<String, UInt64>
+    ) -> ID {
         let words = values.flatMap {
             [string($0.key), UInt32(truncatingIfNeeded: $0.value), UInt32($0.value >> 32)]
         }
-        return add(19, name, 8, count: values.count, flag: signed, words)
+        return add(19, name, UInt32(size), count: values.count, flag: signed, words)
     }
     mutating func forward(_ name: String) -> ID { add(7, name, 0) }
     mutating func typedef(_ name: String, _ type: ID) -> ID { add(8, name, type) }

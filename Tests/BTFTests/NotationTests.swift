@@ -166,17 +166,21 @@ struct NotationTests {
         let id = blob.build.structure(
             "s", size: 28, [.init("list", three, at: 4), .init("n", blob.u32, at: 0)])
         let plan = try blob.plan(id)
-        let member = try #require(plan.member(atPath: "list.2.port"))
+        let member = try #require(plan.member(at: "list.2.port"))
         #expect(member.offset == 22)
         let bytes = try plan.encode(443, as: member)
         let number = plan.integer(member, in: bytes.span)
         #expect(number == 443)
-        let ratio = try #require(plan.member(atPath: "list.0.ratio"))
+        let ratio = try #require(plan.member(at: "list.0.ratio"))
         let half = try plan.encode(JSONValue(0.5), as: ratio)
         let shown = plan.float(ratio, in: half.span)
         #expect(shown == 0.5)
-        for wrong in ["list.3.port", "list.port", "list.-1", "list.0.port.x", "n.0", "", "list."] {
-            #expect(plan.member(atPath: wrong) == nil, "\(wrong)")
+        #expect(plan.member(at: "list[2].port")?.offset == 22)
+        for wrong in [
+            "list.3.port", "list.port", "list.-1", "list.0.port.x", "n.0", "", "list.", "list[3]",
+            "list.[1]", "list[1]port", "list[1", "list[]", "list..1", ".n", "n.",
+        ] {
+            #expect(plan.member(at: wrong) == nil, "\(wrong)")
         }
     }
 }

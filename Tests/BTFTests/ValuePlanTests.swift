@@ -141,4 +141,23 @@ struct ValuePlanTests {
             #expect(!isExact)
         }
     }
+
+    @Test func `an enum's number is shown by a name only where the name comes back as it`() throws {
+        var blob = Blob()
+        let small = blob.build.enumeration("small", ["A": 1, "A": 2, "hex:": 3, "B": 4])
+        let wide = blob.build.enumeration64(
+            "wide", size: 4, signed: false, ["FAR": 0x1_0000_0007, "NEAR": 8])
+        func shown(_ plan: ValuePlan, _ number: UInt32) throws -> String {
+            var json = JSONWriter()
+            let bytes = little(number)
+            plan.renderKey(bytes.span, into: &json)
+            let text = json.bytes()
+            #expect(try plan.encode(JSONValue.parse(text.span)) == bytes)
+            return String(decoding: text, as: UTF8.self)
+        }
+        let plan = try blob.plan(small)
+        #expect(try (1...5).map { try shown(plan, $0) } == ["\"A\"", "2", "3", "\"B\"", "5"])
+        let other = try blob.plan(wide)
+        #expect(try [7, 8].map { try shown(other, $0) } == ["7", "\"NEAR\""])
+    }
 }

@@ -50,7 +50,7 @@ public struct HostAbility: Sendable, ExpressibleByStringLiteral {
 
     /// The host's reason; nil where it has it or could not tell. A daemon that does not start is no
     /// reason to skip: the test then fails, and says why.
-    func missing() -> String? {
+    public func missing() -> String? {
         let host = Self.host.withLock { known in
             if let known { return known }
             let asked = Self.ask()

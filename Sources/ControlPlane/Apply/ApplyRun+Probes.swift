@@ -40,10 +40,16 @@ extension ApplyRun {
         let wanted = loaded.report.functions.filter { functions.contains($0.name) }
         try step("programs/\(loaded.name)", at: nil) { () throws(Problem) in
             if isDryRun {
-                for function in wanted {
+                var registered: [AttachDocument] = []
+                for function in wanted where Unattachable.reason(function) == nil {
                     let document = try AttachDocument(
                         JSONObject(), for: function, at: .root.appending("attach"))
-                    try node.resolve(document, function: function.name, of: loaded)
+                    // All functions of a struct_ops map are registered at once, with the map.
+                    let isMap = document.kind.name == "struct_ops"
+                    if isMap, registered.contains(document) { continue }
+                    registered.append(document)
+                    try admitProbe()
+                    try node.resolve(document, function: function.name, of: loaded, names)
                     let id = loaded.name + "." + function.name
                     note(PlannedChange(.create, .probe, id, "attach of \(loaded.name) is auto."))
                 }
@@ -51,7 +57,10 @@ extension ApplyRun {
             }
             let taken = node.takenProbeIDs().union(manifest.probes.compactMap(\.id))
                 .union(placed.map(\.record.row.id))
-            for record in try node.attachBySection(wanted, of: loaded, taken: taken) {
+            for record in try node.attachBySection(
+                wanted, of: loaded, taken: taken, balance: created - prunedProbes.count)
+            {
+                created += 1
                 placed.append(Placed(record: record, old: nil))
                 note(
                     PlannedChange(
@@ -168,11 +177,31 @@ extension ApplyRun {
     private func put(_ record: ProbeRecord, _ loaded: LoadedProgram, old: ProbeRecord?)
         throws(Problem)
     {
+        if old == nil { try admitProbe() }
         guard !isDryRun else {
-            guard record.row.enabled else { return }
-            return try node.resolve(record.attach, function: record.row.function, of: loaded)
+            if record.row.enabled { try resolve(record, loaded, old) }
+            return
         }
         placed.append(Placed(record: try attached(record, to: loaded, old: old), old: old))
+    }
+
+    /// - Throws: what would refuse the probe; not that the place is taken by what goes.
+    private func resolve(_ record: ProbeRecord, _ loaded: LoadedProgram, _ old: ProbeRecord?)
+        throws(Problem)
+    {
+        do throws(Problem) {
+            try node.resolve(record.attach, function: record.row.function, of: loaded, names)
+        } catch {
+            let isOurs = error.members["holder_probe"] != nil && holder(in: error, old) != nil
+            guard error.type == .attachBusy, isOurs else { throw error }
+        }
+    }
+
+    /// One more probe of the manifest, beside those that stay.
+    /// - Throws: `quota_exceeded`.
+    private func admitProbe() throws(Problem) {
+        try node.admitProbes(created + 1 - prunedProbes.count)
+        created += 1
     }
 
     /// In place where the kernel exchanges the function under the link, else new before old, and
@@ -200,10 +229,26 @@ extension ApplyRun {
         }
     }
 
-    /// Who is in the way and has to go anyway: the probe as it was, or one that is pruned.
+    /// Who is in the way and has to go anyway: the probe as it was, one that is pruned, or one that
+    /// the manifest declares at another place, or disabled.
     private func holder(in problem: Problem, _ old: ProbeRecord?) -> ProbeRecord? {
         guard case .text(let id)? = problem.members["holder_probe"] else { return old }
         if id == old?.row.id { return old }
-        return prunedProbes.first { $0.row.id == id }
+        if let pruned = prunedProbes.first(where: { $0.row.id == id }) { return pruned }
+        if let before = placed.first(where: { $0.record.row.id == id })?.old { return before }
+        guard let wanted = manifest.probes.first(where: { $0.id == id }),
+            let record = node.state.withLock({ $0.probes[id] }),
+            !wanted.isEnabled || isElsewhere(wanted, record)
+        else { return nil }
+        return record
+    }
+
+    private func isElsewhere(_ wanted: ProbeChange, _ record: ProbeRecord) -> Bool {
+        // What cannot be read is refused when its turn comes.
+        guard let loaded = try? loaded(wanted.program),
+            let function = try? function(of: wanted, in: loaded),
+            let document = try? AttachDocument(wanted.attach, for: function, at: .root)
+        else { return false }
+        return document != record.attach
     }
 }

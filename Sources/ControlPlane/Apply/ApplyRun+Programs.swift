@@ -87,11 +87,25 @@ extension ApplyRun {
     {
         guard program.options.attach == .auto, let loaded = old.loaded else { return [] }
         let gone = Set(prunedProbes.map(\.row.id))
+        let probes = node.probeRecords(of: program.name).filter { !gone.contains($0.row.id) }
         let attached = Set(
-            node.probeRecords(of: program.name).filter { !gone.contains($0.row.id) }
-                .map(\.row.function)
+            probes.map(\.row.function)
                 + manifest.probes.filter { $0.program == program.name }.map(\.function))
-        return loaded.report.functions.map(\.name).filter { !attached.contains($0) }
+        let missing = loaded.report.functions.filter {
+            !attached.contains($0.name) && Unattachable.reason($0) == nil
+        }
+        // All functions of a struct_ops map are registered by one probe.
+        let maps = probes.map(\.attach).filter { $0.kind.name == "struct_ops" }
+        var names: [String] = []
+        for function in missing {
+            let pointer = JSONPointer.root.appending("attach")
+            if !maps.isEmpty {
+                let document = try AttachDocument(JSONObject(), for: function, at: pointer)
+                if maps.contains(document) { continue }
+            }
+            names.append(function.name)
+        }
+        return names
     }
 
     private func load(_ program: Manifest.Program, replacing old: ProgramRecord?) throws(Problem) {

@@ -48,6 +48,9 @@ final class ApplyRun {
     var entryRows: [DeclaredEntryRow] = []
     var prunedEntries: [DeclaredEntryRow] = []
     var undoRows: [EntryUndoRow] = []
+    /// Probes that were not there.
+    var created = 0
+    let names = KernelNameLists()
 
     init(_ node: Node, _ manifest: Manifest, isDryRun: Bool, _ origin: ChangeOrigin)
         throws(Problem)
@@ -67,7 +70,10 @@ final class ApplyRun {
         try checkOwners()
         do throws(Problem) {
             try planPrune()
-            for (index, program) in manifest.programs.enumerated() {
+            let ordered = LoadOrder.dependenciesFirst(
+                Array(manifest.programs.enumerated()), name: \.element.name,
+                needs: \.element.options.otherPrograms)
+            for (index, program) in ordered {
                 try step(
                     "programs/\(program.name)", at: .root.appending("programs").appending(index)
                 ) {
@@ -128,6 +134,7 @@ final class ApplyRun {
         guard case .text(let step)? = problem.members["step"], !isDryRun else { return problem }
         let done = changes.filter { $0.action != .none }.map(\.subject)
         problem.members["undone"] = .list(done)
+        if problem.detail.last != "." { problem.detail += "." }
         problem.detail +=
             " Step \(step) of the manifest failed; what \(done.count) step(s) before it did was "
             + "taken back."

@@ -25,8 +25,16 @@ struct RawTracepointKind: AttachKind {
     }
 
     func explain(_ error: BPFError, at site: AttachSite) -> Problem? {
-        guard error.errno == .enoent else { return nil }
         let name = site.text("name") ?? ""
+        if error.errno == .einval, site.unsigned("cookie") == nil {
+            // kernel/trace/bpf_trace.c, __bpf_probe_register: max_ctx_offset.
+            return Problem(
+                .attachRefused,
+                "The function reads an argument that raw tracepoint \(name) does not have, or "
+                    + "writes to one that cannot be written.",
+                errno: error.errno.name, pointer: "/attach/name", cause: error)
+        }
+        guard error.errno == .enoent else { return nil }
         var problem = site.missing("This kernel has no raw tracepoint \(name).", "name")
         let near = near(name)
         problem.hint =

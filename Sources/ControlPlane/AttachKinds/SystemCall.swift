@@ -24,7 +24,8 @@ struct SystemCallKind: AttachKind {
     func targets(at site: AttachSite) throws(Problem) -> [AttachTarget] {
         let name = site.text("syscall") ?? ""
         // The list of symbols is long: only what tracefs does not know is looked for there.
-        if let calls = systemCalls(), calls.contains(name) {
+        let isListed = try? Tracepoints.exists(category: "syscalls", name: "sys_enter_" + name)
+        if isListed == true {
             return [
                 .kprobe(
                     symbol: KernelFunctions.systemCallPrefix + name, offset: 0, isReturn: isReturn)

@@ -25,7 +25,7 @@ extension Verification {
                 add(.note, subject, "is failed: \(why)")
                 accounted.formUnion(row.linkIDs)
             case .deleting: add(.unfinished, subject, "is being deleted")
-            case .active where row.bootID != bootID:
+            case .active where row.enabled && row.bootID != bootID:
                 add(.unfinished, subject, "was attached in another boot and is not yet in this")
             case .active where row.enabled: accounted.formUnion(checkLinks(of: row, subject))
             case .active:

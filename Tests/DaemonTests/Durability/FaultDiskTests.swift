@@ -60,11 +60,18 @@ import Testing
         apiary.environment = shim.environment
         try apiary.start()
         try apiary.curl("PUT /v1/programs/a?attach=auto", file: "counter.bpf.o").answers(201)
-        try shim.set("pwrite", "30")
-        let refused = try apiary.curl("PUT /v1/programs/b", file: "counter.bpf.o")
-        #expect(refused.status == 507, "\(refused)")
-        try apiary.curl("GET /v1/probes/a.count").answers(200, #"{"state":"attached"}"#)
-        try shim.set("pwrite", "")
+        // EROFS, and EIO of a disk that gives up.
+        for errno in ["30", "5"] {
+            try shim.set("pwrite", errno)
+            let refused = try apiary.curl("PUT /v1/programs/b", file: "counter.bpf.o")
+            #expect(refused.status == 507, "\(refused)")
+            let label = try apiary.curl("PATCH /v1/programs/a", json: #"{"labels":{"x":"y"}}"#)
+            #expect(label.status == 507, "\(label)")
+            try apiary.curl("GET /v1/probes/a.count").answers(200, #"{"state":"attached"}"#)
+            try shim.set("pwrite", "")
+            try apiary.curl("GET /v1/programs/a").answers(200, #"{"labels":{}}"#)
+            try apiary.isSound("after writes failed with errno \(errno)")
+        }
         try apiary.curl("PUT /v1/programs/b?attach=auto", file: "counter.bpf.o").answers(201)
         try apiary.isSound("after the disk could not be written")
         apiary.stop()
@@ -75,7 +82,9 @@ import Testing
         try disk.remount("rw")
         try apiary.start()
         try apiary.curl("GET /v1/probes/b.count").answers(200, #"{"state":"attached"}"#)
-        FaultReport.line("a read-only state directory", 2, "507 while running; refuses to start")
+        FaultReport.line(
+            "writes fail with EROFS, EIO", 4, "507, nothing changed; well again after it")
+        FaultReport.line("a start on a read-only state directory", 1, "refuses to start")
     }
 
     @Test(.needs(.tracepoint)) func `a failed fsync is never a 2xx`() throws {

@@ -3,7 +3,7 @@ import Linux
 import TestSupport
 import Testing
 
-/// Out of descriptors, of memory, of time; two daemons; no bpffs.
+/// Out of descriptors; stopped for a while; two daemons; no bpffs.
 @Suite(.requiresRoot) struct FaultLimitTests {
     @Test(.needs(.tracepoint)) func `out of descriptors it refuses and goes on`() throws {
         let apiary = try TestDaemon()
@@ -24,43 +24,6 @@ import Testing
         try apiary.isSound("after it was out of descriptors")
         FaultReport.line(
             "out of descriptors", 5, "refused \(statuses.sorted()); well again after it")
-    }
-
-    @Test(
-        .needs(.tracepoint),
-        .enabled("no version 2 cgroups are mounted") { CgroupTests.mount != nil })
-    func `killed by its cgroup's memory limit it comes back whole`() throws {
-        let group = try CgroupDirectory()
-        guard FileSystem.exists(group.path + "/memory.max") else {
-            print("skipped: the memory controller is not enabled at \(group.path)")
-            return
-        }
-        let apiary = try TestDaemon()
-        try apiary.curl("PUT /v1/programs/c?attach=auto", file: "counter.bpf.o").answers(201)
-        let process = Array("\(apiary.processIdentifier ?? 0)".utf8)
-        try FileDescriptor.open(group.path + "/cgroup.procs", .write).writeAll(process.span)
-        let now = FileSystem.text(group.path + "/memory.current").flatMap { Int($0) } ?? 0
-        let limit = Array("\(now + (1 << 20))".utf8)
-        try FileDescriptor.open(group.path + "/memory.max", .write).writeAll(limit.span)
-        try FileDescriptor.open(group.path + "/memory.swap.max", .write)
-            .writeAll(Array("0".utf8).span)
-        var statuses: [Int] = []
-        for number in 0..<20 where apiary.processIdentifier != nil {
-            statuses.append(
-                apiary.attempt("PUT /v1/programs/p\(number)?attach=auto", file: "hooks.bpf.o") ?? 0)
-        }
-        let wasKilled = apiary.processIdentifier == nil
-        apiary.kill9()
-        try apiary.start()
-        try apiary.curl("GET /v1/probes/c.count").answers(200, #"{"state":"attached"}"#)
-        // What was acknowledged is there.
-        for (number, status) in statuses.enumerated() where status == 201 {
-            try apiary.curl("GET /v1/programs/p\(number)").answers(200)
-        }
-        try apiary.isSound("after its memory ran out")
-        FaultReport.line(
-            "out of memory in a cgroup", statuses.count,
-            wasKilled ? "killed; whole after the start" : "refused or done; whole after a kill")
     }
 
     @Test(.needs(.tracepoint)) func `stopped for a while it goes on where it was`() throws {

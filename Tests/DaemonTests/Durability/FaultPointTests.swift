@@ -30,7 +30,7 @@ import Testing
             // The second time of a point that is passed often is another place.
             for time in FaultRun.isLong ? [1, 2, 4] : [1] {
                 let isHit = try kill(
-                    apiary, operation, at: "\(point.rawValue):\(time)", before, after)
+                    apiary, operation, at: "\(point.name):\(time)", before, after)
                 if !isHit { break }
             }
         }

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// A reboot, as far as it can be had without one: no pins, rows of another boot. (A real one in a
-/// guest is `scripts/reboot-test.sh`.)
+/// guest is `scripts/test-reboot.sh`.)
 @Suite(.requiresRoot) struct FaultRebootTests {
     private func program(_ apiary: TestDaemon, _ maps: String) throws -> Answer {
         let kept = try apiary.curl("PUT /v1/programs/keeper", file: "values.bpf.o")
@@ -195,6 +195,8 @@ import Testing
         try apiary.curl("GET /v1/probes/f").answers(200, #"{"state":"disabled"}"#)
         try apiary.curl("GET /v1/probes/w").answers(
             200, #"{"state":"failed","problem":{"code":"target_not_found"}}"#)
+        // The disabled one, of another boot, is as it should be.
+        try apiary.isSound("after a reboot into a host without the interface")
         try network.inside(
             "ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up")
         try apiary.waits(for: "w", "attached")

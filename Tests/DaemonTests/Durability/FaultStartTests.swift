@@ -57,24 +57,27 @@ import Testing
         try apiary.curl("PUT /v1/programs/c?attach=auto", file: "counter.bpf.o").answers(201)
         let before = try apiary.registered()
         let link = try apiary.link("c.count")
-        for point in ["in-migration", "after-migration"] {
-            apiary.kill9()
-            try OldRegistry.make(of: apiary)
-            #expect(try apiary.diesStarting(at: point))
-            try apiary.startWithoutFault()
-            #expect(try apiary.registered() == before)
-            #expect(try apiary.link("c.count") == link)
-            try apiary.isSound(point)
-            FaultReport.line(
-                "kill -9 at \(point) of an upgrade", 1, "the same links, adopted")
+        for version in OldRegistry.versions {
+            let steps = OldRegistry.migrations.count - version
+            for point in (1...steps).map({ "in-migration:\($0)" }) + ["after-migration"] {
+                apiary.kill9()
+                try OldRegistry.make(of: apiary, version: version)
+                #expect(try apiary.diesStarting(at: point), "\(point) from \(version)")
+                try apiary.startWithoutFault()
+                #expect(try apiary.registered() == before)
+                #expect(try apiary.link("c.count") == link)
+                try apiary.isSound("\(point) from \(version)")
+                FaultReport.line(
+                    "kill -9 at \(point) of an upgrade from schema \(version)", 1,
+                    "the same links, adopted")
+            }
         }
     }
 }
 
 extension FaultStartTests {
-    @Test(.needs(.tracepoint)) func `an upgrade keeps links, counts, events and their cursors`()
-        throws
-    {
+    @Test(.needs(.tracepoint), arguments: OldRegistry.versions)
+    func `an upgrade keeps links, counts, events and their cursors`(_ version: Int) throws {
         let apiary = try TestDaemon()
         let other = try Workload()
         try apiary.curl(
@@ -85,17 +88,36 @@ extension FaultStartTests {
         let link = try apiary.link("e.send")
         let first = try events(apiary, since: "oldest", count: 3)
         let cursor = try #require(first.first?["cursor"]?.string)
+        // Owners came with the third schema, variables that are set with the second.
+        let sum = try Machine.run("sha256sum", Repository.object("globals.bpf.o")).prefix(64)
+        try apiary.curl("PUT /v1/objects/sha256:\(sum)", file: "globals.bpf.o").answers(201)
+        let manifest = """
+            {"owner":"team-a","programs":[{"name":"g","object":{"digest":"sha256:\(sum)"}}]}
+            """
+        try apiary.curl("POST /v1/apply", json: manifest).answers(200)
+        try apiary.curl("PATCH /v1/programs/g/globals", json: #"{"threshold":77}"#).answers(200)
         apiary.kill9()
-        try OldRegistry.make(of: apiary)
+        try OldRegistry.make(of: apiary, version: version)
         try other.getpgid(2)
         try apiary.start()
         #expect(try apiary.link("e.send") == link)
+        #expect(try apiary.global("g", "threshold") == 77)
+        let owner = try apiary.curl("GET /v1/programs/g").answers(200)["/owner"]?.string
+        #expect(owner == (version >= 3 ? "team-a" : nil))
         let later = try events(apiary, since: cursor, count: 4)
         #expect(later.map { $0["data"]?["number"]?.int } == [2, 3, 4, 5])
         #expect(try apiary.global("e", "sent") == 5)
         try apiary.isSound("after an upgrade")
+        // Whatever was there, a change is taken, and a reboot brings all back.
+        try apiary.curl("POST /v1/apply", json: manifest).answers(200)
+        apiary.kill9()
+        try apiary.loseTheKernel()
+        try apiary.start()
+        try apiary.curl("GET /v1/probes/e.send").answers(200, #"{"state":"attached"}"#)
+        try apiary.isSound("after an upgrade and a reboot")
         FaultReport.line(
-            "an upgrade with pins and a journal", 1, "same links, no event lost, cursors go on")
+            "an upgrade from schema \(version), with pins and a journal", 1,
+            "same links, no event lost, cursors go on; a reboot after it too")
     }
 
     private func events(_ apiary: TestDaemon, since: String, count: Int) throws -> [JSONValue] {
@@ -112,37 +134,43 @@ extension FaultStartTests {
     }
 }
 
-/// A registry as the first release wrote it: its schema from migrations/, today's rows.
+/// A registry as an earlier release wrote it: its schema from migrations/, of today's rows what it
+/// had a place for.
 enum OldRegistry {
-    static func make(of apiary: TestDaemon) throws {
+    /// The migrations, in their order.
+    static let migrations: [String] = {
+        // Without them no test here can pass.
+        let files = (try? FileSystem.list(Repository.root + "/migrations")) ?? []
+        return files.filter { $0.hasSuffix(".sql") }.sorted().map { String($0.dropLast(4)) }
+    }()
+    /// Schemas of earlier releases: after the first migration, after the second, ….
+    static let versions = 1..<migrations.count
+
+    static func make(of apiary: TestDaemon, version: Int = 1) throws {
         let present = apiary.stateDirectory + "/registry.sqlite"
         let old = apiary.stateDirectory + "/old.sqlite"
-        let tables: [(String, String)] = [
-            ("objects", "digest, size_bytes, created_at"),
-            (
-                "programs",
-                "name, digest, size_bytes, options, labels, state, load_id, boot_id, report, "
-                    + "problem, loaded_at, revision"
-            ),
-            (
-                "probes",
-                "id, program, function, attach, enabled, labels, state, pin, boot_id, problem, "
-                    + "created_at, revision"
-            ),
-            ("audit", "sequence, time, request_id, actor, action, subject, outcome, revision"),
-        ]
-        var script =
-            ".read \(Repository.root)/migrations/v0001_initial.sql\n"
-            + "CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY);\n"
-            + "INSERT INTO grdb_migrations VALUES ('v0001_initial');\n"
-            + "ATTACH '\(present)' AS present;\n"
-            + "UPDATE state SET revision = (SELECT revision FROM present.state);\n"
-        for (table, columns) in tables {
-            script += "INSERT INTO \(table) (\(columns)) SELECT \(columns) FROM present.\(table);\n"
+        var schema = "CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY);\n"
+        for name in migrations.prefix(version) {
+            schema += ".read \(Repository.root)/migrations/\(name).sql\n"
+            schema += "INSERT INTO grdb_migrations VALUES ('\(name)');\n"
         }
         let file = apiary.directory + "/old.sql"
-        try FileSystem.replace(file, with: Array(script.utf8).span)
-        try Machine.run("sh", "-c", "sqlite3 -bail \(old) < \(file)")
+        func run(_ script: String) throws -> String {
+            try FileSystem.replace(file, with: Array(script.utf8).span)
+            return try Machine.run("sh", "-c", "sqlite3 -bail \(old) < \(file)")
+        }
+        _ = try run(schema)
+        // Each statement is made by SQLite: the columns are those of the old table.
+        let statements = try run(
+            """
+            SELECT 'INSERT OR REPLACE INTO ' || t.name || ' (' || group_concat(c.name) || ') SELECT '
+                || group_concat(c.name) || ' FROM present.' || t.name || ';'
+            FROM sqlite_master t, pragma_table_info(t.name) c
+            WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%' AND t.name NOT LIKE 'grdb%'
+            GROUP BY t.name ORDER BY min(t.rowid);
+
+            """)
+        _ = try run("ATTACH '\(present)' AS present;\n" + statements)
         try Machine.run(
             "sh", "-c", "rm -f \(present)-wal \(present)-shm && mv \(old) \(present)")
     }

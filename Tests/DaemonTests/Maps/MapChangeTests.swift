@@ -61,6 +61,42 @@ import Testing
         try apiary.curl("GET /v1/maps/m/hash/entries?count=true").answers(200, #"{"count":0}"#)
     }
 
+    @Test func `lines are read by pieces, wherever one ends`() throws {
+        let apiary = try mapsDaemon()
+        // More than two pieces, of lines of different lengths, with blank ones, without a last
+        // newline.
+        let lines = (0..<4000).map { number in
+            let line = #"{"update":{"key":\#(number % 1000),"value":{"packets":\#(number)}}}"#
+            return line + String(repeating: " ", count: number % 89)
+                + (number % 7 == 0 ? "\r\n" : "")
+        }.joined(separator: "\n")
+        #expect(lines.utf8.count > 300_000)
+        let path = "POST /v1/maps/m/hash/batch"
+        let type = "Content-Type: application/x-ndjson"
+        for (results, accept) in [
+            ("failed", "*/*"), ("all", "*/*"), ("all", "application/x-ndjson"),
+        ] {
+            let answer = try apiary.curl(
+                "\(path)?results=\(results)", type, "Accept: \(accept)",
+                json: try apiary.body(lines)
+            ).answers(200)
+            #expect(answer.text.contains(#""update":{"done":4000,"failed":0}"#))
+            try apiary.curl("GET /v1/maps/m/hash/entries/999")
+                .answers(200, #"{"value":{"packets":3999}}"#)
+            try apiary.curl("DELETE /v1/maps/m/hash/entries").answers(200, #"{"cleared":1000}"#)
+        }
+        // What is wrong in the last line is found before the first is done.
+        let wrong = try apiary.curl(path, type, json: try apiary.body(lines + "\n{}"))
+            .answers(400, problem: .malformedJSON)
+        #expect(wrong["/detail"]?.string?.contains("line 4001") == true)
+        try apiary.curl("GET /v1/maps/m/hash/entries?count=true").answers(200, #"{"count":0}"#)
+        // One line that is longer than a piece.
+        let long =
+            #"{"delete":"# + String(repeating: " ", count: 400_000) + "1}\n" + #"{"lookup":2}"#
+        try apiary.curl(path, type, json: try apiary.body(long)).answers(
+            200, #"{"counts":{"delete":{"failed":1},"lookup":{"failed":1}}}"#)
+    }
+
     @Test func `an entry is changed only with the tag that it has`() throws {
         let apiary = try mapsDaemon()
         let path = "/v1/maps/m/array/entries/1"
@@ -123,6 +159,21 @@ import Testing
         try apiary.curl("GET /v1/kernel/maps/\(id)/entries")
             .answers(200, #"{"items":[{"key":1,"value":{"packets":4,"bytes":0}}]}"#)
         try apiary.curl("GET /v1/kernel/maps/4294967295/entries").answers(404, problem: .notFound)
+
+        let tag =
+            try apiary.curl("GET /v1/kernel/maps/\(id)/entries/1")
+            .answers(200, #"{"key":1,"value":{"packets":4,"bytes":0}}"#).header("etag") ?? ""
+        try apiary.curl("GET /v1/kernel/maps/\(id)/entries/1", "If-None-Match: \(tag)")
+            .answers(304)
+        try apiary.curl("GET /v1/kernel/maps/\(id)/entries/hex:01000000?encoding=hex")
+            .answers(200, #"{"key":"hex:01000000"}"#)
+        try apiary.curl("GET /v1/kernel/maps/\(id)/entries/2").answers(404, problem: .notFound)
+        try apiary.curl("GET /v1/kernel/maps/\(id)/entries/hex:01")
+            .answers(422, problem: .sizeMismatch)
+        try apiary.curl("GET /v1/kernel/maps/4294967295/entries/1").answers(404, problem: .notFound)
+        // To read only.
+        try apiary.curl("PUT /v1/kernel/maps/\(id)/entries/1", json: #"{"value":{}}"#)
+            .answers(405, problem: .methodNotAllowed)
     }
 
     @Test func `a frozen map is changed by nobody, and stays readable`() throws {

@@ -48,6 +48,42 @@ import Testing
             .answers(400, problem: .invalidMember)
     }
 
+    @Test func `the object's types are those of maps with which the kernel keeps none`() throws {
+        let apiary = try TestDaemon()
+        try apiary.curl("PUT /v1/programs/d", file: "mapdeclared.bpf.o").answers(201)
+        let job = #"{"id":1,"level":"HIGH","name":"scan"}"#
+        try apiary.curl("GET /v1/maps/d/jobs").answers(200, #"{"value_type":"struct job"}"#)
+        try apiary.curl("POST /v1/maps/d/jobs/push", json: #"{"value":\#(job)}"#).answers(204)
+        try apiary.curl("POST /v1/maps/d/jobs/pop").answers(200, #"{"value":\#(job)}"#)
+        let wrong = try apiary.curl(
+            "POST /v1/maps/d/jobs/push", json: #"{"value":{"level":"MIDDLE"}}"#
+        ).answers(422, problem: .invalidValue)
+        #expect(wrong["/pointer"]?.string == "/value/level")
+        try apiary.curl("POST /v1/maps/d/known/push", json: #"{"value":\#(job)}"#).answers(204)
+        try apiary.curl("POST /v1/maps/d/known/peek", json: #"{"value":\#(job)}"#).answers(200)
+        try apiary.curl("PUT /v1/maps/d/ports/entries/0", json: #"{"value":{"ifindex":1}}"#)
+            .answers(201, #"{"value":{"ifindex":1}}"#)
+        try apiary.curl("GET /v1/maps/d/ports/entries/0")
+            .answers(200, #"{"value":{"ifindex":1,"bpf_prog":{"id":0}}}"#)
+        try apiary.curl("PUT /v1/maps/d/levels/entries/LOW", json: #"{"value":"d/counts"}"#)
+            .answers(201, #"{"key":"LOW","value":{"map":"d/counts"}}"#)
+        let other = try apiary.curl(
+            "PUT /v1/maps/d/levels/entries/HIGH", json: #"{"value":"d/other"}"#
+        )
+        .answers(422, problem: .unsupportedMapOperation)
+        #expect(other["/detail"]?.string?.contains("differs") == true)
+
+        // Also of a daemon that finds them, and of a program that uses another's map.
+        try apiary.restart()
+        try apiary.curl("GET /v1/maps/d/levels/entries").answers(200, #"{"items":[{"key":"LOW"}]}"#)
+        let trie = try mapsDaemon()
+        let long = try trie.curl(
+            "PUT /v1/maps/m/lpm/entries/%7B%22bits%22:33,%22address%22:%220a000000%22%7D",
+            json: #"{"value":1}"#
+        ).answers(422, problem: .invalidValue)
+        #expect(long["/pointer"]?.string == "/bits")
+    }
+
     @Test func `queues and stacks are pushed, peeked at and popped; a full one says so`() throws {
         let apiary = try mapsDaemon()
         for value in 1...3 {
