@@ -7,7 +7,7 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 swift_flags ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build bpf check lint test test-faults test-kernels bench fuzz \
+.PHONY: help setup build bpf check lint test test-faults test-kernels test-systemd bench fuzz \
 	schemathesis microhttpd soak generate migration-hashes fmt run install \
 	uninstall clean
 
@@ -46,6 +46,9 @@ test-kernels: bpf ## the probes' tests in Debian's 5.10, 6.1 and 6.12, booted in
 	swift build $(swift_flags) --build-tests
 	@scripts/test-kernels.sh
 
+test-systemd: build ## the units under a real systemd, in a container on this kernel; as root
+	@scripts/test-systemd.sh
+
 bench: build ## measure against the peers in C, bpftool and bpftrace, in one run
 	@scripts/setup.sh bench
 	@scripts/bench.sh
@@ -54,7 +57,7 @@ fuzz: bpf ## fuzz the readers of foreign bytes for FUZZ_SECONDS, 60; then MUTATI
 	@scripts/fuzz.sh
 	@if [ "$$(id -u)" -ne 0 ]; then echo "fuzz: the objects are skipped: loading needs root" >&2; \
 	else swift build $(swift_flags) --build-tests && APIARY_MUTATIONS=$${MUTATIONS:-100000} \
-		scripts/test.sh --skip-build $(swift_flags) --filter MutationTests; fi
+		scripts/test.sh --skip-build $(swift_flags) --filter DaemonTests.MutationTests; fi
 
 schemathesis: setup bpf ## hold a running daemon against its contract, with schemathesis
 	swift build $(swift_flags) --product apiary

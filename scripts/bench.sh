@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Measures Apiary against its peers in one run: scripts/bench.sh [NAME…], as root.
-# Names: events steady latency entry load dump batch follow idle; without one all of them, about
-# five minutes.
+# Names: events steady latency entry load dump batch follow idle crowd; without one all of them, about
+# eight minutes.
 # Prints medians of alternating runs, each run on stderr. Everything is private (directories,
 # bpffs, daemon, mount namespace) and goes away at the end; only loopback and Unix sockets are used.
 #   BENCH_BINARY   the daemon to measure, .build/release/apiary; without it the peers run alone
 #   BENCH_REPEATS  runs of each, 3          BENCH_SECONDS  length of a run, 3
 #   BENCH_STEADY_SECONDS  10                BENCH_IDLE_SECONDS  20
-#   BENCH_FOLLOW_SECONDS  10
+#   BENCH_FOLLOW_SECONDS  10                BENCH_CROWD_SECONDS  10
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
@@ -32,13 +32,14 @@ seconds=${BENCH_SECONDS:-3}
 steady_seconds=${BENCH_STEADY_SECONDS:-10}
 idle_seconds=${BENCH_IDLE_SECONDS:-20}
 follow_seconds=${BENCH_FOLLOW_SECONDS:-10}
+crowd_seconds=${BENCH_CROWD_SECONDS:-10}
 
 for part in bench/measure/*.sh; do
     # shellcheck source=/dev/null
     . "$part"
 done
 
-all=(events steady latency entry load dump batch follow idle)
+all=(events steady latency entry load dump batch follow idle crowd)
 chosen=("$@")
 [ $# -gt 0 ] || chosen=("${all[@]}")
 for name in "${chosen[@]}"; do

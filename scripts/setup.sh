@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what Apiary needs to be built, run and tested on Debian 12/13 or Ubuntu 24.04.
 # Does nothing, quickly and without the network, when everything is there. Needs root only when it
-# has something to install. Usage: scripts/setup.sh [bench|test|kernels]
+# has something to install. Usage: scripts/setup.sh [bench|test|kernels|systemd]
 set -euo pipefail
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -40,7 +40,8 @@ if [ "${1:-}" = test ]; then
         "command:python3 python3" "file:/usr/share/doc/python3-venv python3-venv")
 fi
 if [ "${1:-}" = bench ]; then
-    required+=("command:bpftrace bpftrace" "command:wrk wrk" "command:gcc gcc")
+    required+=("command:bpftrace bpftrace" "command:wrk wrk" "command:gcc gcc"
+        "command:slowhttptest slowhttptest")
 fi
 
 if [ "${1:-}" = kernels ]; then
@@ -48,6 +49,12 @@ if [ "${1:-}" = kernels ]; then
     # QEMU 7.2 of Debian 12 emulates cmpxchg16b wrongly: newer kernels and Swift die of it.
     required+=("qemu:8 qemu-system-x86" "command:busybox busybox-static"
         "command:cpio cpio" "command:xz xz-utils" "command:mkfs.ext4 e2fsprogs")
+fi
+
+if [ "${1:-}" = systemd ]; then
+    # A real systemd to try the units with: see scripts/test-systemd.sh.
+    required+=("command:systemd-nspawn systemd-container" "command:debootstrap debootstrap"
+        "command:nsenter util-linux")
 fi
 
 present() {

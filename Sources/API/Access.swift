@@ -86,7 +86,7 @@ final class Access: Sendable {
         case .unix(let peer):
             return Caller(
                 .user(peer.userID), role(of: peer, shared.rules),
-                actor: "unix:uid=\(peer.userID),pid=\(peer.processID)")
+                actor: "unix:uid=\(peer.userID),pid=\(peer.processID)", local: peer)
         case .tcp(let address):
             let actor = "tcp:" + address
             return shared.rules.isUnprotected
@@ -105,6 +105,17 @@ final class Access: Sendable {
             return Caller(
                 .certificate(name), known.flatMap { roles[$0] } ?? .none,
                 actor: "certificate:\(name)")
+        }
+    }
+
+    /// Whether a caller who was let in by its connection may still read, by the present rules.
+    func stillReads(_ caller: Caller) -> Bool {
+        let rules = rules.rules
+        switch caller.credential {
+        case .user: return caller.local.map { role(of: $0, rules) >= .read } ?? true
+        case .certificate(let name): return rules.certificates[name] ?? .none >= .read
+        case .anybody: return rules.isUnprotected
+        case .token, .nobody: return true
         }
     }
 

@@ -22,12 +22,15 @@ struct Caller: Sendable {
     let actor: String
     /// Nil: never.
     let expiresAtNanoseconds: UInt64?
+    /// Whose connection it is, on the Unix socket.
+    let local: PeerCredentials?
 
     init(
         _ credential: Credential, _ role: Role, actor: String, scope: Scope = .all,
-        expiresAtNanoseconds: UInt64? = nil
+        expiresAtNanoseconds: UInt64? = nil, local: PeerCredentials? = nil
     ) {
         self.credential = credential
+        self.local = local
         self.role = role
         self.actor = actor
         self.scope = scope

@@ -11,19 +11,20 @@ struct CrossOrigin {
     /// - Throws: `wrong_host`, `cross_origin`.
     func check(_ head: RequestHead) throws(Problem) {
         try checkHost(head)
-        let origin = head.header("origin")
-        if let origin {
+        // No browser sends one of them twice; whoever does gets the strictest reading.
+        for header in head.headers where header.name == "origin" {
+            let origin = header.value
             guard isOwn(origin, head) || shared.rules.origins.contains(origin) else {
                 throw Problem(
                     .crossOrigin,
                     "The site \(origin) may not use this daemon: cors_origins does not list it.")
             }
         }
-        switch head.header("sec-fetch-site")?.lowercased() {
-        case nil, "same-origin", "none": return
-        case let site?:
+        for header in head.headers where header.name == "sec-fetch-site" {
+            let site = header.value
+            guard !["same-origin", "none"].contains(site.lowercased()) else { continue }
             // A request without CORS (an image, a form, a link) has no Origin where it is a GET.
-            guard let origin, shared.rules.origins.contains(origin) else {
+            guard let origin = head.header("origin"), shared.rules.origins.contains(origin) else {
                 throw Problem(
                     .crossOrigin, "A page of another site asks (Sec-Fetch-Site: \(site)).")
             }

@@ -59,9 +59,12 @@ final class OpenStreams: Sendable {
     }
 
     /// Ends all of a credential that was revoked.
-    func end(_ credential: Caller.Credential) {
+    func end(_ credential: Caller.Credential) { end { $0.credential == credential } }
+
+    /// Ends those of callers who may have none any more.
+    func end(where isOver: (Caller) -> Bool) {
         let streams = state.withLock { state in
-            state.streams.values.filter { $0.caller.credential == credential }
+            state.streams.values.filter { isOver($0.caller) }
         }
         for stream in streams { stream.end() }
     }

@@ -9,6 +9,8 @@ final class Route: Sendable {
         case none
         /// A JSON document of at most so many bytes.
         case json(limit: Int)
+        /// The same, or nothing at all.
+        case optionalJSON(limit: Int)
         /// A JSON document, or with `application/x-ndjson` lines of them.
         case jsonLines(limit: Int)
         /// An ELF file as it is, or with `application/json`, where that has a limit, a document
@@ -16,6 +18,14 @@ final class Route: Sendable {
         case object(limit: Int, jsonLimit: Int?)
         /// A JSON or, with `application/yaml`, a YAML document.
         case manifest(limit: Int, yamlLimit: Int)
+    }
+
+    /// What the answer is where it is no problem.
+    enum Media: Sendable, Hashable {
+        /// application/json: what an `Accept` without it is held against.
+        case json
+        /// The handler looks at `Accept` itself, or the answer is of one kind whatever it says.
+        case own
     }
 
     typealias Handler = @Sendable (Service, Call) throws(Problem) -> Answer
@@ -29,6 +39,10 @@ final class Route: Sendable {
     let role: Role
     let reach: Reach
     let body: Body
+    let media: Media
+    /// Whether it changes something that leaves no row of its own in the registry, so that the
+    /// service itself notes it for the audit log.
+    let isNoted: Bool
     let place: Admission.Plan.Place
     /// The query parameters that it takes; every other is refused.
     let parameters: Set<String>
@@ -44,7 +58,8 @@ final class Route: Sendable {
     init(
         _ method: Method, _ template: String, _ operation: String, _ role: Role,
         _ handler: @escaping Handler, _ place: Admission.Plan.Place = .quick,
-        takes parameters: [String] = [], body: Body = .none, needsReady: Bool = true
+        takes parameters: [String] = [], body: Body = .none, gives media: Media = .json,
+        noted: Bool = false, needsReady: Bool = true
     ) {
         self.method = method
         self.template = template
@@ -60,17 +75,18 @@ final class Route: Sendable {
         self.role = role
         reach = Reach.of(operation, template)
         self.body = body
+        self.media = media
+        isNoted = noted
         self.place = place
         self.parameters = Set(parameters)
         self.needsReady = needsReady
         self.handler = handler
     }
 
-    /// Whether it changes something that leaves no row of its own in the registry, so that the
-    /// service itself notes it for the audit log.
-    var isNoted: Bool {
-        guard method != .get, operation != "peek_value" else { return false }
-        return template.hasPrefix("/v1/maps") || template.hasSuffix("/test_run")
+    /// What the path begins with after the version: `programs`, `maps`.
+    var collection: String {
+        guard segments.count > 1, case .literal(let name) = segments[1] else { return "" }
+        return name
     }
 
     private static let bySize = Dictionary(grouping: routes.indices) { routes[$0].segments.count }

@@ -16,7 +16,7 @@ let routes: [Route] = [
     Route(
         .get, "/v1/host", "get_host", .read, getHost, .worker, takes: ["int64"], needsReady: false),
     Route(.get, "/v1/openapi.json", "get_openapi", .read, getOpenAPI, needsReady: false),
-    Route(.get, "/metrics", "get_metrics", .metrics, getMetrics, needsReady: false),
+    Route(.get, "/metrics", "get_metrics", .metrics, getMetrics, gives: .own, needsReady: false),
     Route(.get, "/problems", "list_problems", .none, listProblems, needsReady: false),
     Route(.get, "/problems/{code}", "get_problem", .none, getProblem, needsReady: false),
 
@@ -36,19 +36,20 @@ let routes: [Route] = [
         .delete, "/v1/programs/{name}", "delete_program", .admin, deleteProgram, .worker,
         takes: remove + ["purge"]),
     Route(
-        .get, "/v1/programs/{name}/object", "get_program_object", .read, getProgramObject, .worker),
+        .get, "/v1/programs/{name}/object", "get_program_object", .read, getProgramObject, .worker,
+        gives: .own),
     Route(
         .get, "/v1/programs/{name}/functions/{function}", "get_function", .read, getFunction,
         .worker, takes: ["int64", "measure_ms"]),
     Route(
         .get, "/v1/programs/{name}/functions/{function}/xlated", "get_xlated", .read, getXlated,
-        .worker),
+        .worker, gives: .own),
     Route(
         .get, "/v1/programs/{name}/functions/{function}/jited", "get_jited", .admin, getJited,
-        .worker),
+        .worker, gives: .own),
     Route(
         .post, "/v1/programs/{name}/functions/{function}/test_run", "test_run", .operate, testRun,
-        .worker, takes: change, body: small),
+        .worker, takes: change, body: small, noted: true),
 
     Route(
         .get, "/v1/programs/{name}/globals", "list_globals", .read, listGlobals, .worker,
@@ -82,7 +83,8 @@ let routes: [Route] = [
     Route(
         .delete, "/v1/probes/{id}", "delete_probe", .operate, deleteProbe, .worker, takes: remove),
     Route(
-        .get, "/v1/probes/{id}/output", "get_probe_output", .read, getProbeOutput, .worker),
+        .get, "/v1/probes/{id}/output", "get_probe_output", .read, getProbeOutput, .worker,
+        gives: .own),
 
     Route(
         .get, "/v1/maps", "list_maps", .read, listMaps, .worker,
@@ -94,40 +96,40 @@ let routes: [Route] = [
         .get, "/v1/maps/{program}/{map}", "get_map", .read, getMap, .worker, takes: ["int64"]),
     Route(
         .get, "/v1/maps/{program}/{map}/entries", "list_entries", .read, listEntries, .worker,
-        takes: paging + entryQuery + ["ticket"]),
+        takes: paging + entryQuery + ["ticket"], gives: .own),
     Route(
         .delete, "/v1/maps/{program}/{map}/entries", "clear_entries", .operate, clearEntries,
-        .worker, takes: ["dry_run"]),
+        .worker, takes: ["dry_run"], noted: true),
     Route(
         .get, "/v1/maps/{program}/{map}/entries/{key}", "get_entry", .read, getEntry,
         takes: ["encoding", "int64", "cpu"]),
     Route(
         .put, "/v1/maps/{program}/{map}/entries/{key}", "put_entry", .operate, putEntry,
-        takes: change + ["mode", "encoding"], body: small),
+        takes: change + ["mode", "encoding"], body: small, noted: true),
     Route(
         .delete, "/v1/maps/{program}/{map}/entries/{key}", "delete_entry", .operate, deleteEntry,
-        takes: remove + ["encoding"]),
+        takes: remove + ["encoding"], noted: true),
 
     Route(
         .post, "/v1/maps/{program}/{map}/freeze", "freeze_map", .operate, freezeMap, .worker,
-        takes: change),
+        takes: change, noted: true),
     Route(
         .post, "/v1/maps/{program}/{map}/batch", "post_batch", .operate, postBatch, .worker,
-        takes: change + ["mode", "encoding", "results", "format"], body: .jsonLines(limit: 32 << 20)
-    ),
+        takes: change + ["mode", "encoding", "results", "format"],
+        body: .jsonLines(limit: 32 << 20), gives: .own, noted: true),
     Route(
         .post, "/v1/maps/{program}/{map}/push", "push_value", .operate, pushValue,
-        takes: change + ["overwrite", "encoding", "type"], body: small),
+        takes: change + ["overwrite", "encoding", "type"], body: small, noted: true),
     Route(
         .post, "/v1/maps/{program}/{map}/pop", "pop_value", .operate, popValue,
-        takes: change + ["encoding"]),
+        takes: change + ["encoding"], noted: true),
     Route(
         .post, "/v1/maps/{program}/{map}/peek", "peek_value", .operate, peekValue,
-        takes: change + ["encoding"], body: small),
+        takes: change + ["encoding"], body: .optionalJSON(limit: 1 << 20)),
 
     Route(
         .get, "/v1/events", "get_events", .read, getEvents,
-        takes: EventQuery.parameters),
+        takes: EventQuery.parameters, gives: .own),
     Route(
         .get, "/v1/events/ledger", "get_ledger", .read, getLedger, takes: ["program", "int64"]),
 
@@ -145,7 +147,7 @@ let routes: [Route] = [
         takes: ["int64"]),
     Route(
         .get, "/v1/kernel/maps/{id}/entries", "list_kernel_entries", .admin, listKernelEntries,
-        .worker, takes: paging + entryQuery),
+        .worker, takes: paging + entryQuery, gives: .own),
     Route(
         .get, "/v1/kernel/maps/{id}/entries/{key}", "get_kernel_entry", .admin, getKernelEntry,
         .worker, takes: ["encoding", "int64", "cpu"]),
@@ -166,7 +168,9 @@ let routes: [Route] = [
     Route(
         .delete, "/v1/objects", "delete_unused_objects", .admin, deleteUnusedObjects, .worker,
         takes: ["unused"] + change),
-    Route(.get, "/v1/objects/{digest}", "get_object", .read, getObject, .worker, takes: ["int64"]),
+    Route(
+        .get, "/v1/objects/{digest}", "get_object", .read, getObject, .worker, takes: ["int64"],
+        gives: .own),
     Route(
         .put, "/v1/objects/{digest}", "put_object", .admin, putObject, .worker, takes: change,
         body: .object(limit: 32 << 20, jsonLimit: nil)),
@@ -184,7 +188,7 @@ let routes: [Route] = [
         takes: ["owner", "contents", "int64"]),
     Route(
         .get, "/v1/manifests", "list_manifests", .read, listManifests, takes: paging + ["state"]),
-    Route(.get, "/v1/backup", "get_backup", .admin, getBackup, .worker),
+    Route(.get, "/v1/backup", "get_backup", .admin, getBackup, .worker, gives: .own),
     Route(
         .get, "/v1/tokens", "list_tokens", .admin, listTokens, takes: ["limit", "cursor", "int64"]),
     Route(

@@ -41,8 +41,12 @@ public final class Service: Application {
         streams = OpenStreams(limit: streamsPerCredential)
     }
 
-    /// New rules from the next request on.
-    public func replace(_ rules: AccessRules) { access.replace(rules) }
+    /// New rules from the next request on; streams of those whom they do not let in end.
+    public func replace(_ rules: AccessRules) {
+        access.replace(rules)
+        tickets.drop { !access.stillReads($0) }
+        streams.end { !access.stillReads($0) }
+    }
 
     /// New tokens of the token file; streams of those that are gone end.
     public func replaceFixedTokens(_ tokens: [(name: String, role: Role, hash: String)]) {
@@ -50,6 +54,11 @@ public final class Service: Application {
             tickets.drop(.token(name))
             streams.end(.token(name))
         }
+    }
+
+    /// Threads of the node that have been at one thing for longer: for a watchdog.
+    public func stalled(afterSeconds limit: UInt64) -> [String] {
+        node.stalled(afterSeconds: limit)
     }
 
     /// Returns once the threads that events need have gone around: for a watchdog. Blocks for ever
@@ -219,10 +228,13 @@ public final class Service: Application {
         switch route.body {
         case .none: return (.none, 0)
         case .json(let limit):
+            try checkJSON(type, head.peer)
+            return (.memory, limit)
+        case .optionalJSON(let limit):
             let hasBody =
                 head.header("content-length") ?? "0" != "0"
                 || head.header("transfer-encoding") != nil
-            if hasBody || route.operation != "peek_value" { try checkJSON(type, head.peer) }
+            if hasBody { try checkJSON(type, head.peer) }
             return (.memory, limit)
         case .jsonLines(let limit):
             if type == "application/x-ndjson" { return (.spool, limit) }
@@ -290,21 +302,12 @@ public final class Service: Application {
         let isDryRun = (try? call.isDryRun) ?? false
         if isDryRun && outcome == "ok" { return }
         let name = call.variables.prefix(2).joined(separator: "/")
-        let place = call.route.template.hasPrefix("/v1/maps") ? "maps" : "programs"
-        node.attempts.note(call.origin, subject: "\(place)/\(name)", outcome: outcome)
+        node.attempts.note(
+            call.origin, subject: "\(call.route.collection)/\(name)", outcome: outcome)
     }
 
-    /// Operations whose answers are not application/json.
-    private static let ownMediaTypes: Set<String> = [
-        "get_events", "get_object", "get_program_object", "get_probe_output", "list_entries",
-        "list_kernel_entries", "get_xlated", "get_jited", "post_batch", "get_backup",
-        "get_metrics",
-    ]
-
     private func checkAccept(_ call: Call) throws(Problem) {
-        guard let accept = call.head.header("accept"),
-            !Self.ownMediaTypes.contains(call.route.operation)
-        else { return }
+        guard call.route.media == .json, let accept = call.head.header("accept") else { return }
         let ranges = accept.split(separator: ",").map { part in
             part.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()
         }

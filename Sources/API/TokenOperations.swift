@@ -98,7 +98,9 @@ private func document(of token: Token) -> JSONObject {
 @Sendable func postTicket(_ service: Service, _ call: Call) throws(Problem) -> Answer {
     let fields = try Fields(try call.document(), known: ["path"])
     let path = try fields.requiredString("path")
-    guard path.hasPrefix("/v1/events") || path.hasPrefix("/v1/maps/"), !path.contains("?") else {
+    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+    let isEntries = parts.count == 6 && path.hasPrefix("/v1/maps/") && path.hasSuffix("/entries")
+    guard path == "/v1/events" || isEntries, !path.contains("?") else {
         throw Problem(
             .invalidMember,
             "path is that of a stream without its query: /v1/events or "

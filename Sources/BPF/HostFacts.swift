@@ -68,6 +68,13 @@ public struct HostFacts: Sendable {
         return effectiveCapabilities & needed == needed
     }
 
+    /// Those of a process that may do everything with BPF, which this one has not.
+    static var missingCapabilities: String {
+        let has = effectiveCapabilities
+        return [(39, "CAP_BPF"), (38, "CAP_PERFMON"), (12, "CAP_NET_ADMIN"), (21, "CAP_SYS_ADMIN")]
+            .filter { has >> UInt64($0.0) & 1 == 0 }.map(\.1).joined(separator: ", ")
+    }
+
     private static var effectiveCapabilities: UInt64 {
         let line = (FileSystem.text("/proc/self/status") ?? "").split(separator: "\n")
             .first { $0.hasPrefix("CapEff:") }

@@ -48,7 +48,7 @@ public enum HostProbe {
             // Of a process without capabilities it says nothing about the host.
             if !HostFacts.mayEverything {
                 state = .unknown
-                reason += " (this process lacks CAP_SYS_ADMIN or CAP_NET_ADMIN)"
+                reason += " (this process lacks \(HostFacts.missingCapabilities))"
             } else if let lockdown = HostFacts.lockdown, lockdown != "none" {
                 reason += " (kernel lockdown: \(lockdown))"
             }

@@ -34,6 +34,7 @@ public final class AttemptLog: Sendable {
     private let write:
         @Sendable ([(origin: ChangeOrigin, subject: String, outcome: String)]) -> Void
     private let tick: @Sendable () -> Void
+    let stint = Stint()
 
     /// - Parameters:
     ///   - write: writes a batch; blocks.
@@ -102,13 +103,16 @@ public final class AttemptLog: Sendable {
                 preconditionFailure("epoll_wait: \(error)")
             }
             if tags.isEmpty {
-                tick()
+                stint.run {
+                    tick()
+                    _ = flush()
+                }
                 isTickDue = false
                 continue
             }
             wakeup.clear()
             isTickDue = true
-            if flush() { return tick() }
+            if stint.run(flush) { return tick() }
         }
     }
 

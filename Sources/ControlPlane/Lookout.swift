@@ -21,6 +21,7 @@ final class Lookout: Sendable {
     private let mounts: MountWatch
     private let isStopped = Atomic<Bool>(false)
     private let thread = Mutex<NamedThread?>(nil)
+    let stint = Stint()
 
     /// - Parameter look: looks, and says whether it has to be repeated after a tick.
     init(_ look: @escaping @Sendable (Reason) -> Bool) throws(Errno) {
@@ -55,7 +56,7 @@ final class Lookout: Sendable {
         var reason = Reason.event
         while !isStopped.load(ordering: .acquiring) {
             let start = Clock.monotonicNanoseconds()
-            let isRepeated = look(reason)
+            let isRepeated = stint.run { look(reason) }
             // What takes long is done less often.
             let pause = max(Self.gatherNanoseconds, Clock.monotonicNanoseconds() - start)
             do {

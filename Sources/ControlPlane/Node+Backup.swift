@@ -47,7 +47,8 @@ extension Node {
     /// Copies the registry, while it runs, and holds the objects that the copy names.
     ///
     /// Changes wait for the copy, some milliseconds; nothing waits for it to be sent.
-    /// - Throws: `no_space` where the state directory has no room for the copy.
+    /// - Throws: `no_space` where the state directory has no room for the copy; `conflict` where an
+    ///   object is not there any more, which a backup would have to leave out.
     public func backup() throws(Problem) -> Backup {
         let path = configuration.stateDirectory + "/backup-\(Names.makeLoadID()).tmp"
         let holds = objectHolds
@@ -60,6 +61,11 @@ extension Node {
             // What is left of the copy is of no use to anybody.
             try? FileSystem.unlink(path)
             throw Problem(error, while: "copy the registry")
+        }
+        do throws(Problem) { try checkObjects(copied.objects) } catch {
+            for row in copied.objects { holds.give(row.digest) }
+            try? FileSystem.unlink(path)
+            throw error
         }
         do {
             // Without its name the copy goes with its last descriptor, however this daemon ends.
@@ -74,6 +80,24 @@ extension Node {
         } catch {
             for row in copied.objects { holds.give(row.digest) }
             throw Problem(error, while: "open the copy of the registry")
+        }
+    }
+
+    private func checkObjects(_ rows: [ObjectRow]) throws(Problem) {
+        for row in rows {
+            var sizeBytes: Int?
+            // What cannot be opened is as good as gone.
+            if let file = try? FileDescriptor.open(path(of: row.digest), [.read, .noFollow]) {
+                sizeBytes = try? file.size()
+            }
+            guard sizeBytes != row.sizeBytes else { continue }
+            let users = programNames(of: row.digest)
+            throw Problem(
+                .conflict,
+                "The object \(row.digest) is registered with \(row.sizeBytes) bytes and has "
+                    + "\(sizeBytes ?? 0) on the disk, so a backup would not be whole: upload it "
+                    + "again (PUT /v1/objects/\(row.digest)), or delete "
+                    + (users.isEmpty ? "it." : users.joined(separator: ", ") + " and it."))
         }
     }
 }

@@ -152,7 +152,7 @@ extension Node {
         }
     }
 
-    private func programNames(of digest: String) -> [String] {
+    func programNames(of digest: String) -> [String] {
         state.withLock { state in
             state.programs.values.filter { $0.row.digest == digest }.map(\.row.name)
         }.sorted()

@@ -124,6 +124,13 @@ public final class Node: Sendable {
             ])
     }
 
+    /// Threads that have been at one thing for longer, by name: for a watchdog.
+    public func stalled(afterSeconds limit: UInt64) -> [String] {
+        [("audit", attempts.stint), ("lookout", lookout.withLock { $0?.stint })]
+            .filter { $0.1?.isLonger(thanSeconds: limit) == true }
+            .map { "\($0.0) has been at one thing for over \(limit) s" }
+    }
+
     /// The number of the last change.
     public var revision: Int64 { max(state.withLock { $0.revision }, tokens.revision) }
 

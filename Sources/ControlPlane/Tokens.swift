@@ -68,7 +68,8 @@ public final class Tokens: Sendable {
     private let fixed = Mutex<[Entry]>([])
 
     /// Replaces the tokens that come from a file, each by the digest of its text in hex.
-    /// - Returns: the names of those that were there and are no longer, or not with that text.
+    /// - Returns: the names of those that were there and are no longer, or not with that text or
+    ///   with a lesser role.
     @discardableResult
     public func replaceFixed(_ tokens: [(name: String, role: Role, hash: String)]) -> [String] {
         let now = Clock.realtimeNanoseconds()
@@ -83,7 +84,10 @@ public final class Tokens: Sendable {
         return fixed.withLock { fixed in
             defer { fixed = made }
             return fixed.filter { old in
-                !made.contains { $0.token.name == old.token.name && $0.digest == old.digest }
+                !made.contains {
+                    $0.token.name == old.token.name && $0.digest == old.digest
+                        && $0.token.role >= old.token.role
+                }
             }.map(\.token.name)
         }
     }

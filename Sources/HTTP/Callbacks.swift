@@ -19,9 +19,9 @@ func connectionNotified(
             let info = unsafe apiary_mhd_connection_info(mhd, .CONNECTION_INFO_CONNECTION_FD)
         else { return }
         let descriptor = unsafe info.pointee.connect_fd
+        let peer = unsafe Peer.of(mhd, descriptor: descriptor)
         let connection = Connection(
-            descriptor: descriptor, peer: unsafe Peer.of(mhd, descriptor: descriptor),
-            second: core.watch.second)
+            descriptor: descriptor, peer: peer, second: core.watch.second, core.activity(of: peer))
         core.statistics.connectionOpened(connection.peer)
         core.watch.add(connection)
         unsafe slot.pointee = Unmanaged.passRetained(connection).toOpaque()
@@ -30,6 +30,7 @@ func connectionNotified(
         unsafe slot.pointee = nil
         // SAFETY: taken back once, the slot is empty now.
         let connection = unsafe Unmanaged<Connection>.fromOpaque(raw).takeRetainedValue()
+        connection.activity.note(second: core.watch.second)
         core.statistics.connectionClosed(connection.peer)
         core.watch.remove(connection)
     @unknown default: return

@@ -17,14 +17,18 @@ final class Connection: Sendable {
 
     /// Open as long as the connection is in its `Watch`.
     let descriptor: Int32
+    /// Of the listener that it came in by.
+    let activity: Activity
     private let accepted: Peer
     /// With its certificate, once the handshake is over.
     private let secured = Mutex<Peer?>(nil)
     // The phase in the low byte, above it the second at which it began: one store.
     private let state: Atomic<UInt64>
 
-    init(descriptor: Int32, peer: Peer, second: UInt64) {
+    init(descriptor: Int32, peer: Peer, second: UInt64, _ activity: Activity) {
         self.descriptor = descriptor
+        self.activity = activity
+        activity.note(second: second)
         accepted = peer
         state = Atomic(second << 8 | Phase.head.rawValue)
     }
@@ -41,6 +45,7 @@ final class Connection: Sendable {
 
     /// - Parameter second: of the watch's clock.
     func enter(_ phase: Phase, second: UInt64) {
+        activity.note(second: second)
         state.store(second << 8 | phase.rawValue, ordering: .relaxed)
     }
 

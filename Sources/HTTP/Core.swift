@@ -15,6 +15,8 @@ final class Core: Sendable {
     let statistics: ServerStatistics
     let log: MHDLog
     let requestIDs = RequestIDs()
+    private let unixActivity = Activity()
+    private let tcpActivity = Activity()
     /// libmicrohttpd 0.9 lets through what 1.0 refuses; see `HeaderLayout`.
     let checksHeaderLayout: Bool
     private let workers: WorkerPool
@@ -98,6 +100,10 @@ final class Core: Sendable {
         if watch.isLate() { stalled.append("http-watch does not wake up") }
         return stalled
     }
+
+    func activity(of peer: Peer) -> Activity { peer.isLocal ? unixActivity : tcpActivity }
+
+    func activity(ofUnix isUnix: Bool) -> Activity { isUnix ? unixActivity : tcpActivity }
 
     // MARK: Requests
 

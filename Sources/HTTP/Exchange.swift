@@ -224,7 +224,7 @@ final class Exchange {
         head = nil  // a stream may live for days
         connection.enter(.answer, second: core.watch.second)
         if case .stream(let stream) = response.body {
-            pump = StreamPump(stream, unsafe core.makeSuspension(mhd))
+            pump = StreamPump(stream, unsafe core.makeSuspension(mhd), connection.activity)
         }
         guard let made = unsafe Answer.make(response.body, pump, isHTTP10: isHTTP10) else {
             return false

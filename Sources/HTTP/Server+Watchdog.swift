@@ -2,12 +2,21 @@ internal import Glibc
 internal import Linux
 
 extension Server {
-    /// What does not get on any more: a listener that gives no byte of an answer, a handler that
-    /// runs for longer than `seconds`, the thread of the deadlines. For a watchdog; nothing where
-    /// all is well. Blocks for up to 5 s for each listener that does not answer.
-    public func stalled(afterSeconds seconds: UInt64) -> [String] {
+    /// What does not get on any more: a listener that gives no byte of an answer and has done
+    /// nothing for another client either for `quietSeconds`, a handler that runs for longer than
+    /// `seconds`, the thread of the deadlines. For a watchdog; nothing where all is well. Blocks
+    /// for up to 5 s for each listener that does not answer.
+    ///
+    /// A listener at its limit of connections answers nobody new: that clients can bring about, and
+    /// it must not end the daemon.
+    public func stalled(afterSeconds seconds: UInt64, quietSeconds: UInt64) -> [String] {
         daemonSockets.compactMap { socket in
-            socket.answers(withinMilliseconds: 5000) ? nil : "\(socket.name) does not answer"
+            if socket.answers(withinMilliseconds: 5000)
+                || wasSeen(socket, withinSeconds: quietSeconds)
+            {
+                return nil
+            }
+            return "\(socket.name) does not answer"
         } + stalledWork(afterSeconds: seconds)
     }
 }

@@ -78,6 +78,10 @@ public final class Server: Sendable {
         daemons.withLock { $0.compactMap { $0.socket.address } }
     }
 
+    func wasSeen(_ socket: ListenerAddress, withinSeconds seconds: UInt64) -> Bool {
+        core.activity(ofUnix: socket.family == AF_UNIX).wasSeen(withinSeconds: seconds)
+    }
+
     func stalledWork(afterSeconds seconds: UInt64) -> [String] {
         core.stalled(afterSeconds: seconds)
     }

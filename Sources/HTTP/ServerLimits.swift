@@ -44,3 +44,18 @@ public enum Listener: Sendable, Hashable {
     /// The same with TLS 1.2 or 1.3, as the active `TLSIdentity`.
     case tls(host: String, port: UInt16, asksForCertificate: Bool)
 }
+
+extension Listener: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .unix(let path, _): path
+        case .inherited(let number): "the supervisor's socket \(number)"
+        case .tcp(let host, let port): Self.text(host, port)
+        case .tls(let host, let port, _): "https://" + Self.text(host, port)
+        }
+    }
+
+    private static func text(_ host: String, _ port: UInt16) -> String {
+        host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+}

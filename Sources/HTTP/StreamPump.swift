@@ -1,4 +1,5 @@
 internal import CMicrohttpd
+internal import Linux
 internal import Synchronization
 
 /// Feeds one `ResponseStream` to one connection. Its methods are called on the connection's HTTP
@@ -15,14 +16,16 @@ final class StreamPump: Sendable {
 
     let suspension: Suspension
     private let stream: any ResponseStream
+    private let activity: Activity
     private let wake: @Sendable () -> Void
     private let bytes = Atomic<UInt64>(0)
     // Only touched by the connection's HTTP thread.
     private nonisolated(unsafe) var pending = Pending.ask
     private nonisolated(unsafe) var isClosed = false
 
-    init(_ stream: any ResponseStream, _ suspension: Suspension) {
+    init(_ stream: any ResponseStream, _ suspension: Suspension, _ activity: Activity) {
         self.stream = stream
+        self.activity = activity
         self.suspension = suspension
         wake = { suspension.wake() }
     }
@@ -33,6 +36,7 @@ final class StreamPump: Sendable {
     /// What MHD_ContentReaderCallback returns: a count, 0 where the connection was suspended.
     func fill(_ buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
         var asked = 0
+        activity.note(second: Clock.coarseMonotonicSeconds())
         while true {
             switch unsafe pending {
             case .end: return Self.endOfStream

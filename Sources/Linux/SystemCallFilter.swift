@@ -47,7 +47,7 @@ public enum SystemCallFilter {
         try check(result)
     }
 
-    private static func makeProgram(_ mayReceive: Bool) -> [sock_filter] {
+    static func makeProgram(_ mayReceive: Bool = false) -> [sock_filter] {
         // struct seccomp_data: number, architecture, instruction pointer, six arguments.
         var program = [
             load(4), step(jumpIfEqual, apiary_audit_architecture(), skipIfTrue: 1),

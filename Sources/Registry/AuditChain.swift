@@ -30,7 +30,7 @@ extension Transaction {
                 origin.peer, origin.digest,
             ])
         let row = AuditRow(
-            sequence: database.lastInsertedRowID, timeNanoseconds: UInt64(time),
+            sequence: database.lastInsertedRowID, timeNanoseconds: UInt64(bitPattern: time),
             requestID: origin.requestID, actor: origin.actor, action: origin.action,
             subject: subject, outcome: outcome, revision: revision, peer: origin.peer,
             digest: origin.digest)

@@ -57,7 +57,8 @@ extension RegistryStore {
                     VALUES (?, ?, ?, ?, ?)
                     """,
                 arguments: [
-                    row.program, row.map, row.file, row.entries, Int64(row.takenAtNanoseconds),
+                    row.program, row.map, row.file, row.entries,
+                    Int64(bitPattern: row.takenAtNanoseconds),
                 ])
             return old
         }

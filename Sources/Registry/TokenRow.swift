@@ -42,9 +42,10 @@ extension Transaction {
                     last_used_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
             arguments: [
-                row.name, row.hash, row.role, row.scope, Int64(row.createdAtNanoseconds),
-                row.createdBy, row.expiresAtNanoseconds.map { Int64($0) },
-                row.lastUsedAtNanoseconds.map { Int64($0) }, revision,
+                row.name, row.hash, row.role, row.scope,
+                Int64(bitPattern: row.createdAtNanoseconds),
+                row.createdBy, row.expiresAtNanoseconds.map { Int64(bitPattern: $0) },
+                row.lastUsedAtNanoseconds.map { Int64(bitPattern: $0) }, revision,
             ])
     }
 
@@ -78,7 +79,7 @@ extension RegistryStore {
             for (name, time) in times {
                 try transaction.database.execute(
                     sql: "UPDATE tokens SET last_used_at = ? WHERE name = ?",
-                    arguments: [Int64(time), name])
+                    arguments: [Int64(bitPattern: time), name])
             }
         }
     }

@@ -33,7 +33,7 @@ public final class Transaction {
             arguments: [
                 row.name, row.digest, row.sizeBytes, row.options, Labels.text(row.labels),
                 row.state.rawValue, row.loadID, row.bootID, row.report, row.problem,
-                Int64(row.loadedAtNanoseconds), row.kernelIDs, revision,
+                Int64(bitPattern: row.loadedAtNanoseconds), row.kernelIDs, revision,
             ])
     }
 
@@ -60,7 +60,7 @@ public final class Transaction {
             arguments: [
                 row.id, row.program, row.function, row.attach, row.enabled,
                 Labels.text(row.labels), row.state.rawValue, row.pin, row.bootID, row.problem,
-                Int64(row.createdAtNanoseconds),
+                Int64(bitPattern: row.createdAtNanoseconds),
                 row.linkIDs.map(String.init).joined(separator: " "), row.target,
                 row.whenGone.rawValue,
                 revision,
@@ -79,7 +79,7 @@ public final class Transaction {
                 """,
             arguments: [
                 row.name, row.kind.rawValue, row.subject, row.bootID,
-                Int64(row.startedAtNanoseconds),
+                Int64(bitPattern: row.startedAtNanoseconds),
             ])
     }
 
@@ -91,7 +91,7 @@ public final class Transaction {
     public func put(_ row: ObjectRow) throws {
         try database.executeCached(
             sql: "INSERT OR IGNORE INTO objects (digest, size_bytes, created_at) VALUES (?, ?, ?)",
-            arguments: [row.digest, row.sizeBytes, Int64(row.createdAtNanoseconds)])
+            arguments: [row.digest, row.sizeBytes, Int64(bitPattern: row.createdAtNanoseconds)])
     }
 
     public func removeObject(_ digest: String) throws {

@@ -1,5 +1,4 @@
 internal import API
-internal import ArgumentParser
 internal import ControlPlane
 internal import HTTP
 internal import Linux
@@ -22,12 +21,12 @@ struct TCPListener {
         }
         guard let colon = rest.lastIndex(of: ":"),
             let port = UInt16(rest[rest.index(after: colon)...])
-        else { throw ValidationError("listen \(text) is not of the form HOST:PORT.") }
+        else { throw CommandRefusal("listen \(text) is not of the form HOST:PORT.") }
         var host = String(rest[..<colon])
         if host.hasPrefix("[") && host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
         if host == "localhost" { host = "127.0.0.1" }
         guard !host.isEmpty else {
-            throw ValidationError(
+            throw CommandRefusal(
                 "listen \(text): say the address; 0.0.0.0 or [::] stand for all of this host.")
         }
         self.host = host
@@ -36,17 +35,17 @@ struct TCPListener {
         self.isLoopback = isLoopback
         isTLS = scheme == "https" || (scheme == nil && hasCertificate && !isLoopback)
         guard isTLS || isLoopback else {
-            throw ValidationError(
+            throw CommandRefusal(
                 "listen \(text): beyond loopback there is only TLS: give tls_cert and tls_key.")
         }
         guard !isTLS || hasCertificate else {
-            throw ValidationError("listen \(text): TLS needs tls_cert and tls_key.")
+            throw CommandRefusal("listen \(text): TLS needs tls_cert and tls_key.")
         }
     }
 }
 
 extension Configuration {
-    /// - Throws: `ValidationError` for a listener that would let somebody in without a credential,
+    /// - Throws: `CommandRefusal` for a listener that would let somebody in without a credential,
     ///   or in the clear.
     var tcpListeners: [TCPListener] {
         get throws {
@@ -56,7 +55,7 @@ extension Configuration {
                 try TCPListener(text, hasCertificate: hasCertificate)
             }
             if flag("unprotected"), let open = listeners.first(where: { !$0.isLoopback }) {
-                throw ValidationError(
+                throw CommandRefusal(
                     "unprotected is for loopback only, and listen has \(open.host).")
             }
             return listeners
@@ -79,13 +78,13 @@ extension Configuration {
     }
 
     /// What `tls_cert`, `tls_key` and `client_ca` hold now; nil without them.
-    /// - Throws: `ValidationError` where one cannot be read or used.
+    /// - Throws: `CommandRefusal` where one cannot be read or used.
     var tlsIdentity: TLSIdentity? {
         get throws {
             let paths = (optionalText("tls_cert"), optionalText("tls_key"))
             guard let certificate = paths.0, let key = paths.1 else {
                 guard paths.0 == nil, paths.1 == nil, optionalText("client_ca") == nil else {
-                    throw ValidationError("TLS needs both tls_cert and tls_key.")
+                    throw CommandRefusal("TLS needs both tls_cert and tls_key.")
                 }
                 return nil
             }
@@ -98,13 +97,13 @@ extension Configuration {
             do throws(TLSError) {
                 return try TLSIdentity(
                     certificate: own, key: secret, clientAuthorities: authorities)
-            } catch { throw ValidationError("\(error).") }
+            } catch { throw CommandRefusal("\(error).") }
         }
     }
 
     private static func contents(_ path: String, _ key: String) throws -> [UInt8] {
         do { return try FileSystem.read(path, limit: 1 << 20) } catch {
-            throw ValidationError("\(key) \(path) cannot be read: \(error).")
+            throw CommandRefusal("\(key) \(path) cannot be read: \(error).")
         }
     }
 
@@ -114,13 +113,13 @@ extension Configuration {
             var rules = AccessRules()
             for entry in map("users") {
                 guard let user = Accounts.userID(entry.name) else {
-                    throw ValidationError("users: there is no user \(entry.name) on this host.")
+                    throw CommandRefusal("users: there is no user \(entry.name) on this host.")
                 }
                 rules.users[user] = Role(rawValue: entry.value)
             }
             for entry in map("groups") {
                 guard let group = Accounts.groupID(entry.name) else {
-                    throw ValidationError("groups: there is no group \(entry.name) on this host.")
+                    throw CommandRefusal("groups: there is no group \(entry.name) on this host.")
                 }
                 rules.groups[group] = Role(rawValue: entry.value)
             }
@@ -152,26 +151,26 @@ extension Configuration {
         guard parts.count == 3, parts[0] == "http:" || parts[0] == "https:", parts[1].isEmpty,
             !parts[2].isEmpty, text != "*"
         else {
-            throw ValidationError(
+            throw CommandRefusal(
                 "cors_origins: \(text) is not of the form https://host or https://host:port.")
         }
         return text.lowercased()
     }
 
     /// The tokens of `token_file`.
-    /// - Throws: `ValidationError` where it cannot be read, others may read it, or a line is wrong.
+    /// - Throws: `CommandRefusal` where it cannot be read, others may read it, or a line is wrong.
     var fileTokens: [(name: String, role: Role, hash: String)] {
         get throws {
             guard let path = optionalText("token_file") else { return [] }
             let bytes: [UInt8]
             do {
                 guard try FileSystem.permissions(path) & 0o077 == 0 else {
-                    throw ValidationError(
+                    throw CommandRefusal(
                         "token_file \(path) can be read by others: chmod 600 \(path).")
                 }
                 bytes = try FileSystem.read(path, limit: 1 << 20)
             } catch let error as Errno {
-                throw ValidationError("token_file \(path) cannot be read: \(error).")
+                throw CommandRefusal("token_file \(path) cannot be read: \(error).")
             }
             var tokens: [(name: String, role: Role, hash: String)] = []
             let lines = String(decoding: bytes, as: UTF8.self).split(
@@ -183,7 +182,7 @@ extension Configuration {
                     let role = Role(rawValue: String(words[1])),
                     let hash = TokenText.hash(String(words[2]))
                 else {
-                    throw ValidationError(
+                    throw CommandRefusal(
                         "token_file \(path), line \(index + 1): not NAME ROLE TOKEN, with TOKEN "
                             + "apy_… of 256 bits or sha256: and 64 hex digits.")
                 }

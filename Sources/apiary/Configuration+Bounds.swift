@@ -1,4 +1,3 @@
-internal import ArgumentParser
 internal import ControlPlane
 internal import Cryptography
 internal import Linux
@@ -16,7 +15,7 @@ extension Configuration {
         return quotas
     }
 
-    /// - Throws: `ValidationError` for a key or digest that is none, and where signatures are
+    /// - Throws: `CommandRefusal` for a key or digest that is none, and where signatures are
     ///   wanted and there is no key.
     var objectPolicy: ObjectPolicy {
         get throws {
@@ -26,7 +25,7 @@ extension Configuration {
                 guard digest.hasPrefix("sha256:"), digits.count == 64,
                     digits.allSatisfy({ $0.isHexDigit && !$0.isUppercase })
                 else {
-                    throw ValidationError(
+                    throw CommandRefusal(
                         "allowed_objects: \(digest) is not sha256: and 64 lower-case hex digits.")
                 }
                 policy.digests.insert(digest)
@@ -38,12 +37,12 @@ extension Configuration {
                         let bytes = try FileSystem.read(text, limit: 1 << 16)
                         text = String(decoding: bytes, as: UTF8.self)
                     } catch {
-                        throw ValidationError(
+                        throw CommandRefusal(
                             "signing_keys: \(entry.name): \(entry.value) cannot be read: \(error).")
                     }
                 }
                 guard let key = Ed25519Key(text) else {
-                    throw ValidationError(
+                    throw CommandRefusal(
                         "signing_keys: \(entry.name) is no Ed25519 public key: openssl pkey "
                             + "-pubout writes one.")
                 }
@@ -51,7 +50,7 @@ extension Configuration {
             }
             policy.requiresSignature = flag("require_signed")
             guard !policy.requiresSignature || !policy.keys.isEmpty else {
-                throw ValidationError("require_signed needs signing_keys: nothing could be loaded.")
+                throw CommandRefusal("require_signed needs signing_keys: nothing could be loaded.")
             }
             return policy
         }

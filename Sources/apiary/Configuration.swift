@@ -1,4 +1,3 @@
-internal import ArgumentParser
 internal import Foundation
 internal import Linux
 internal import Logging
@@ -15,7 +14,7 @@ struct Configuration {
     let unknownVariables: [String]
 
     /// - Parameters: as the shell gives them; `environment` without our variables in tests.
-    /// - Throws: `ValidationError` with a sentence for the person who starts the daemon.
+    /// - Throws: `CommandRefusal` with a sentence for the person who starts the daemon.
     init(
         _ options: ServeOptions,
         environment: [String: String] = ProcessInfo.processInfo.environment
@@ -117,7 +116,7 @@ struct Configuration {
         // unix(7): sun_path has 108 bytes with the NUL.
         let socket = text("socket")
         guard socket.utf8.count < 108 else {
-            throw ValidationError("socket \(socket) is longer than 107 bytes.")
+            throw CommandRefusal("socket \(socket) is longer than 107 bytes.")
         }
     }
 }

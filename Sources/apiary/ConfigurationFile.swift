@@ -1,4 +1,3 @@
-internal import ArgumentParser
 internal import Linux
 internal import Yams
 
@@ -6,19 +5,19 @@ internal import Yams
 struct ConfigurationFile {
     let values: [String: WrittenValue]
 
-    /// - Throws: `ValidationError` where it cannot be read (an operator who names a file wants it),
+    /// - Throws: `CommandRefusal` where it cannot be read (an operator who names a file wants it),
     ///   is no YAML, or has a key that is no setting.
     init(_ path: String) throws {
         let bytes: [UInt8]
         do { bytes = try FileSystem.read(path, limit: 1 << 20) } catch {
-            throw ValidationError("The configuration \(path) cannot be read: \(error).")
+            throw CommandRefusal("The configuration \(path) cannot be read: \(error).")
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw ValidationError("\(path) is not UTF-8.")
+            throw CommandRefusal("\(path) is not UTF-8.")
         }
         let root: Node?
         do { root = try Yams.compose(yaml: text) } catch {
-            throw ValidationError("\(path) is not YAML: \(error)")
+            throw CommandRefusal("\(path) is not YAML: \(error)")
         }
         var values: [String: WrittenValue] = [:]
         switch root {
@@ -30,14 +29,14 @@ struct ConfigurationFile {
                 guard Settings.named(key) != nil else { throw Self.unknown(key, in: path) }
                 values[key] = try Self.written(node, at: "\(path): \(key)")
             }
-        default: throw ValidationError("\(path) is not a YAML mapping of names to values.")
+        default: throw CommandRefusal("\(path) is not a YAML mapping of names to values.")
         }
         self.values = values
     }
 
-    private static func unknown(_ key: String, in path: String) -> ValidationError {
+    private static func unknown(_ key: String, in path: String) -> CommandRefusal {
         let near = Settings.all.map(\.key).filter { $0.hasPrefix(key.prefix(4)) }
-        return ValidationError(
+        return CommandRefusal(
             "\(path): \"\(key)\" is not a setting"
                 + (near.isEmpty ? "" : ", did you mean \(near.joined(separator: ", "))?")
                 + ". apiary check-config --defaults shows all.")
@@ -52,13 +51,13 @@ struct ConfigurationFile {
                 try mapping.map { key, node in
                     SettingEntry(name: try text(key, at: place), value: try text(node, at: place))
                 })
-        default: throw ValidationError("\(place) is an alias: write the value itself.")
+        default: throw CommandRefusal("\(place) is an alias: write the value itself.")
         }
     }
 
     private static func text(_ node: Node, at place: String) throws -> String {
         guard let text = node.scalar?.string else {
-            throw ValidationError("\(place) holds something that is no text or number.")
+            throw CommandRefusal("\(place) holds something that is no text or number.")
         }
         return text
     }

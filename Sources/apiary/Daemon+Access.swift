@@ -1,18 +1,31 @@
-internal import API
-internal import ArgumentParser
-internal import HTTP
 internal import Linux
 
 extension Daemon {
-    /// Gives the Unix socket to the configured group.
+    /// Lets those to the Unix socket whom `socket_group` and `socket_mode` mean: a socket's own
+    /// mode helps nobody who may not pass its directory, where that is the one that we made.
     func grantSocket() throws {
+        let socket = configuration.text("socket")
+        var paths = [socket]
+        if FileSystem.parent(of: socket) == configuration.text("runtime_dir") {
+            paths.append(FileSystem.parent(of: socket))
+            if configuration.text("socket_mode") == "666" { try open(paths[1]) }
+        }
         guard let name = configuration.optionalText("socket_group") else { return }
         guard let group = Accounts.groupID(name) else {
-            throw ValidationError("socket_group: there is no group \(name) on this host.")
+            throw CommandRefusal("socket_group: there is no group \(name) on this host.")
         }
-        do { try FileSystem.changeGroup(configuration.text("socket"), group) } catch {
-            throw ValidationError(
-                "socket_group \(name): the socket cannot be given to it: \(error).")
+        for path in paths {
+            do { try FileSystem.changeGroup(path, group) } catch {
+                throw CommandRefusal(
+                    "socket_group \(name): \(path) cannot be given to it: \(error).")
+            }
+        }
+    }
+
+    /// To pass, not to look into.
+    private func open(_ directory: String) throws {
+        do { try FileSystem.changeMode(directory, 0o751) } catch {
+            throw CommandRefusal("socket_mode 666: \(directory) cannot be opened: \(error).")
         }
     }
 }

@@ -24,7 +24,10 @@ extension Daemon {
     private func feed(
         _ server: Server, _ service: Service, _ supervisor: Supervisor, _ limit: UInt64
     ) {
-        let stalled = server.stalled(afterSeconds: limit)
+        let quiet = (supervisor.watchdogNanoseconds ?? 0) / 1_000_000_000
+        let stalled =
+            server.stalled(afterSeconds: limit, quietSeconds: quiet)
+            + service.stalled(afterSeconds: limit)
         guard stalled.isEmpty else {
             log.critical(
                 "the watchdog is not fed",

@@ -10,13 +10,6 @@ internal import Logging
 internal import Problems
 internal import Registry
 
-/// Why the daemon does not start, for the person who starts it. The exit status is 1.
-struct StartRefusal: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ description: String) { self.description = description }
-}
-
 /// Puts the rooms together, and takes them apart again when a signal says so.
 struct Daemon {
     let configuration: Configuration
@@ -63,7 +56,7 @@ struct Daemon {
         let server = try Server(
             try listeners(supervisor), limits: limits, application: service, statistics: statistics,
             log: { [log] in log.warning("\($0)") })
-        if supervisor.sockets.isEmpty { try grantSocket() }
+        if FileSystem.exists(configuration.text("socket")) { try grantSocket() }
         log.notice(
             "listening",
             metadata: ["socket": "\(configuration.text("socket"))", "version": "\(apiaryVersion)"])
@@ -121,7 +114,7 @@ struct Daemon {
     private func manifestFolder(_ node: Node) throws -> ManifestFolder? {
         guard let directory = configuration.optionalText("manifests_dir") else { return nil }
         guard FileSystem.kind(directory) == .directory else {
-            throw StartRefusal("manifests_dir \(directory) is not a directory: make it first.")
+            throw CommandRefusal("manifests_dir \(directory) is not a directory: make it first.")
         }
         return try ManifestFolder(
             directory, node: node,
@@ -131,7 +124,7 @@ struct Daemon {
 
     private func start(_ folder: ManifestFolder?) throws {
         do { try folder?.start() } catch {
-            throw StartRefusal(
+            throw CommandRefusal(
                 "\(configuration.text("manifests_dir")) cannot be watched: \(error).")
         }
     }
@@ -142,7 +135,7 @@ struct Daemon {
             try FileSystem.makeDirectories(configuration.text("runtime_dir"), mode: 0o750)
             try FileSystem.makeDirectories(configuration.text("state_dir"), mode: 0o700)
         } catch {
-            throw ValidationError("Cannot make the runtime or the state directory: \(error).")
+            throw CommandRefusal("Cannot make the runtime or the state directory: \(error).")
         }
         return [
             try lock(configuration.text("runtime_dir")) { path throws(Errno) in
@@ -169,12 +162,12 @@ struct Daemon {
                 case .readOnly: "The daemon must be able to write there."
                 case .io, .older, .busy, .other: "Nothing was changed."
                 }
-            throw StartRefusal("\(path) cannot be used: \(error.reason). \(advice)")
+            throw CommandRefusal("\(path) cannot be used: \(error.reason). \(advice)")
         } catch let error as Errno {
             let (state, journal) = (
                 configuration.text("state_dir"), configuration.text("journal_dir")
             )
-            throw StartRefusal("\(state) or \(journal) cannot be used: \(error).")
+            throw CommandRefusal("\(state) or \(journal) cannot be used: \(error).")
         }
     }
 
@@ -189,10 +182,10 @@ struct Daemon {
                 return try take(directory)
             } catch {
                 guard error == .eagain else {
-                    throw StartRefusal("Cannot lock \(directory): \(error).")
+                    throw CommandRefusal("Cannot lock \(directory): \(error).")
                 }
                 guard Clock.monotonicNanoseconds() < end else {
-                    throw StartRefusal("Another apiary runs in \(directory).")
+                    throw CommandRefusal("Another apiary runs in \(directory).")
                 }
                 Clock.sleep(nanoseconds: 20_000_000)
             }
@@ -218,7 +211,7 @@ struct Daemon {
             }
             if try FileSystem.isReadOnly(configuration.text("bpffs")) { throw Errno.erofs }
         } catch {
-            throw ValidationError(
+            throw CommandRefusal(
                 "\(configuration.text("bpffs")) is in no bpffs and none can be mounted there: "
                     + "\(error)."
             )

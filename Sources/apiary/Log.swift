@@ -16,24 +16,39 @@ final class LogOutput: Sendable {
     private static let windowNanoseconds: UInt64 = 10_000_000_000
 
     private let format: LogFormat
-    private let error = FileDescriptor(owning: 2)
+    private let now: @Sendable () -> UInt64
+    private let sink: @Sendable (LogLine) -> Void
     private let windows = Mutex([Logger.Level: Window]())
 
-    init(_ format: LogFormat) { self.format = format }
+    /// - Parameters:
+    ///   - now: a monotonic clock, in nanoseconds.
+    ///   - sink: takes a line; called on any thread.
+    init(
+        _ format: LogFormat,
+        now: @escaping @Sendable () -> UInt64 = { Clock.monotonicNanoseconds() },
+        sink: @escaping @Sendable (LogLine) -> Void
+    ) {
+        self.format = format
+        self.now = now
+        self.sink = sink
+    }
+
+    /// To standard error.
+    convenience init(_ format: LogFormat) {
+        let error = StandardError()
+        self.init(format) { line in error.write(line) }
+    }
 
     func write(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) {
         let (isAdmitted, dropped) = admit(level)
         guard isAdmitted else { return }
         var metadata = metadata
         if dropped > 0 { metadata["lines_left_out"] = "\(dropped)" }
-        let line = LogLine(format, .now(), level, message, metadata)
-        // One write for a line, so that lines of threads do not mix. Nobody can be told of a
-        // log that takes nothing.
-        try? error.writeAll(line.bytes.span)
+        sink(LogLine(format, .now(), level, message, metadata))
     }
 
     private func admit(_ level: Logger.Level) -> (isAdmitted: Bool, dropped: Int) {
-        let now = Clock.monotonicNanoseconds()
+        let now = now()
         return windows.withLock { windows in
             var window = windows[level] ?? Window(began: now)
             defer { windows[level] = window }
@@ -50,6 +65,14 @@ final class LogOutput: Sendable {
             return (true, 0)
         }
     }
+}
+
+private final class StandardError: Sendable {
+    private let descriptor = FileDescriptor(owning: 2)
+
+    /// One write for a line, so that lines of threads do not mix. Nobody can be told of a log that
+    /// takes nothing.
+    func write(_ line: LogLine) { try? descriptor.writeAll(line.bytes.span) }
 }
 
 /// The least important level that is logged, for all loggers at once: SIGHUP may change it.

@@ -34,7 +34,7 @@ struct LogLine {
     }
 
     private mutating func add(_ name: String, _ value: String, isFirst: Bool = false) {
-        let value = value.utf8.prefix(Self.valueLimit)
+        let value = Self.withoutTokens(value).utf8.prefix(Self.valueLimit)
         switch format {
         case .json:
             if !isFirst { bytes.append(UInt8(ascii: ",")) }
@@ -51,6 +51,18 @@ struct LogLine {
                 bytes.append(contentsOf: value)
             }
         }
+    }
+
+    /// The text of a token or a ticket that somebody put where it does not belong, as into a path,
+    /// is cut off behind its prefix.
+    private static func withoutTokens(_ value: String) -> String {
+        var last: UInt32 = 0
+        let holdsOne = value.utf8.contains { byte in
+            last = last << 8 | UInt32(byte)
+            return last == 0x6170_795f || last == 0x6170_745f  // apy_, apt_
+        }
+        return holdsOne
+            ? value.replacing(/ap[yt]_[A-Za-z0-9_-]{8,}/) { "\($0.output.prefix(4))…" } : value
     }
 
     private static func needsQuotes(_ byte: UInt8) -> Bool {

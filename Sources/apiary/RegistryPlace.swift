@@ -61,20 +61,20 @@ struct RegistryPlace: ParsableArguments {
             bytes = try UnixConnection(socket).exchange(request.span, limit: 16 << 20)
         } catch {
             if error == .enoent || error == .econnrefused { return nil }
-            throw ValidationError("The daemon at \(socket) cannot be asked: \(error).")
+            throw CommandRefusal("The daemon at \(socket) cannot be asked: \(error).")
         }
         let text = String(decoding: bytes, as: UTF8.self)
         guard let end = text.firstRange(of: "\r\n\r\n") else {
-            throw ValidationError("The daemon at \(socket) gave no answer.")
+            throw CommandRefusal("The daemon at \(socket) gave no answer.")
         }
         let status = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
         let rest = text[end.upperBound...]
         let document: JSONValue
         do { document = rest.isEmpty ? .null : try JSONValue.parse(String(rest)) } catch {
-            throw ValidationError("The daemon's answer is no JSON: \(error.reason).")
+            throw CommandRefusal("The daemon's answer is no JSON: \(error.reason).")
         }
         guard (200..<300).contains(status) else {
-            throw ValidationError(document["detail"]?.string ?? "The daemon answered \(status).")
+            throw CommandRefusal(document["detail"]?.string ?? "The daemon answered \(status).")
         }
         return document
     }
@@ -87,7 +87,7 @@ struct RegistryPlace: ParsableArguments {
             try FileSystem.makeDirectories(directory, mode: 0o700)
             lock = try FileLock(directory + "/lock")
         } catch {
-            throw ValidationError(
+            throw CommandRefusal(
                 error == .eagain
                     ? "A daemon uses \(directory), but not this socket: give --socket."
                     : "\(directory) cannot be used: \(error).")
@@ -96,9 +96,9 @@ struct RegistryPlace: ParsableArguments {
         do {
             return try offline(try Tokens(registry: directory + "/registry.sqlite"))
         } catch let problem as Problem {
-            throw ValidationError(problem.detail)
+            throw CommandRefusal(problem.detail)
         } catch let error as RegistryError {
-            throw ValidationError("The registry of \(directory): \(error.reason).")
+            throw CommandRefusal("The registry of \(directory): \(error.reason).")
         }
     }
 }

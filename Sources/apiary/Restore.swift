@@ -66,7 +66,7 @@ struct Restore: ParsableCommand {
     }
 
     private func failure(_ reason: String) -> any Error {
-        StartRefusal("\(reason) Nothing was changed.")
+        CommandRefusal("\(reason) Nothing was changed.")
     }
 
     private func rehearse(_ configuration: Configuration) throws -> [Rehearsal] {
@@ -86,9 +86,9 @@ struct Restore: ParsableCommand {
             defer { node.stop() }
             return try node.rehearseRegistered()
         } catch let problem as Problem {
-            throw StartRefusal("It is restored, but cannot be tried here: \(problem.detail)")
+            throw CommandRefusal("It is restored, but cannot be tried here: \(problem.detail)")
         } catch {
-            throw StartRefusal("It is restored, but cannot be tried here: \(error).")
+            throw CommandRefusal("It is restored, but cannot be tried here: \(error).")
         }
     }
 

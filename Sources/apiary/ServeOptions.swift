@@ -31,7 +31,8 @@ struct ServeOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Also listen on TCP, 127.0.0.1:PORT; needs --unprotected.", valueName: "host:port"))
+            "Also listen on TCP: a credential is wanted, beyond loopback TLS too.",
+            valueName: "host:port"))
     var listen: [String] = []
 
     @Flag(

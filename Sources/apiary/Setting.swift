@@ -1,5 +1,3 @@
-internal import ArgumentParser
-
 /// One setting: a row of the table in `Settings.swift`. Its key is also its name elsewhere: in the
 /// environment `APIARY_` and the key in capitals, on the command line `--set key=value`.
 struct Setting: Sendable {
@@ -74,7 +72,7 @@ enum WrittenValue {
 
 extension Setting {
     /// - Parameter place: where it was written, for the message.
-    /// - Throws: `ValidationError` that says what was wrong and what would be right.
+    /// - Throws: `CommandRefusal` that says what was wrong and what would be right.
     func value(_ written: WrittenValue, at place: String) throws -> SettingValue {
         switch (kind, written) {
         case (.path, .scalar(let text)):
@@ -114,12 +112,12 @@ extension Setting {
             }
             return try value(.mapping(entries), at: place)
         default:
-            throw ValidationError("\(place): \(key) is not \(type).")
+            throw CommandRefusal("\(place): \(key) is not \(type).")
         }
     }
 
-    private func refusal(_ text: String, at place: String, _ wanted: String) -> ValidationError {
-        ValidationError("\(place): \"\(text)\" is not \(wanted).")
+    private func refusal(_ text: String, at place: String, _ wanted: String) -> CommandRefusal {
+        CommandRefusal("\(place): \"\(text)\" is not \(wanted).")
     }
 
     private static func split(_ text: String) -> [String] {

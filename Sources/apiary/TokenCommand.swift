@@ -121,6 +121,7 @@ struct TokenCommand: ParsableCommand {
             [
                 "name": .string(token.name), "role": .string(token.role.rawValue),
                 "programs": token.scope.programs.map { .array($0.map { .string($0) }) } ?? .null,
+                "labels": token.scope.json["labels"] ?? .object(JSONObject()),
                 "expires_at": time(token.expiresAtNanoseconds),
                 "last_used_at": time(token.lastUsedAtNanoseconds),
             ]
@@ -132,9 +133,13 @@ struct TokenCommand: ParsableCommand {
 
         private static func line(_ token: JSONValue) -> String {
             let programs = (token["programs"]?.array ?? []).compactMap(\.string)
+            let labels = (token["labels"]?.object?.members ?? []).map { label in
+                "\(label.name)=\(label.value.string ?? "")"
+            }
             return [
                 token["name"]?.string ?? "", token["role"]?.string ?? "",
-                programs.isEmpty ? "*" : programs.joined(separator: ","),
+                ([programs.isEmpty ? "*" : programs.joined(separator: ",")] + labels)
+                    .joined(separator: ","),
                 "expires=" + (token["expires_at"]?.string ?? "never"),
                 "used=" + (token["last_used_at"]?.string ?? "never"),
             ].joined(separator: "\t")
@@ -153,7 +158,7 @@ struct TokenCommand: ParsableCommand {
         func run() throws {
             _ = try place.ask("DELETE", "/v1/tokens/\(name)", nil) { tokens in
                 guard try tokens.revoke(name, RegistryPlace.origin("delete_token")) else {
-                    throw ValidationError("There is no token \(name).")
+                    throw CommandRefusal("There is no token \(name).")
                 }
                 return .null
             }

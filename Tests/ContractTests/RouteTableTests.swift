@@ -43,7 +43,8 @@ struct RouteTableTests {
             func limit(_ type: String) -> Int? { content?[type]?["x-limit-bytes"]?.int }
             switch route.body {
             case .none: #expect(content == nil, "\(route.operation)")
-            case .json(let bytes): #expect(limit("application/json") == bytes, "\(route.operation)")
+            case .json(let bytes), .optionalJSON(let bytes):
+                #expect(limit("application/json") == bytes, "\(route.operation)")
             case .jsonLines(let bytes):
                 #expect(limit("application/json") == bytes, "\(route.operation)")
                 #expect(limit("application/x-ndjson") == bytes, "\(route.operation)")

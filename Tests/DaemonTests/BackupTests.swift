@@ -161,6 +161,18 @@ import Testing
         }
         shell.join()
     }
+
+    @Test func `a backup that would not be whole is refused`() throws {
+        let apiary = try TestDaemon()
+        let digest =
+            try apiary.curl("PUT /v1/programs/c", file: "counter.bpf.o")
+            .answers(201)["/digest"]?.string ?? ""
+        try FileSystem.unlink(apiary.stateDirectory + "/objects/" + digest.dropFirst(7))
+        let refused = try apiary.curl("GET /v1/backup").answers(409, problem: .conflict)
+        #expect(refused["/detail"]?.string?.contains("delete c and it") == true)
+        try apiary.curl("PUT /v1/objects/\(digest)", file: "counter.bpf.o").answers(201)
+        _ = try backup(apiary)
+    }
 }
 
 extension Substring {

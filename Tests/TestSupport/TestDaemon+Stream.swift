@@ -10,9 +10,11 @@ extension TestDaemon {
         _ request: String, _ headers: String..., by reach: CurlReach? = nil,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> EventLines {
-        let request = CurlRequest(request, headers, by: reach ?? .socket(socket))
+        let reach = reach ?? .socket(socket)
+        let request = CurlRequest(request, headers, by: reach)
         requestCount += 1
-        return try EventLines(request, directory + "/curl/\(requestCount)", sourceLocation)
+        return try EventLines(
+            request, as: reach.command, directory + "/curl/\(requestCount)", sourceLocation)
     }
 }
 
@@ -27,7 +29,10 @@ public final class EventLines {
     private var partial: [UInt8] = []
     private var unread: [JSONValue] = []
 
-    init(_ request: CurlRequest, _ path: String, _ sourceLocation: SourceLocation) throws {
+    init(
+        _ request: CurlRequest, as command: [String], _ path: String,
+        _ sourceLocation: SourceLocation
+    ) throws {
         curlLine = request.line
         self.sourceLocation = sourceLocation
         let operation = OpenAPIDocument.contract.operation(request.method, request.path)
@@ -40,8 +45,8 @@ public final class EventLines {
             throw TestDaemonError(description: "\(path) cannot be read")
         }
         file = input
-        process.executableURL = URL(fileURLWithPath: curlPath)
-        process.arguments = ["-N", "--fail-with-body"] + request.arguments
+        process.executableURL = URL(fileURLWithPath: command.first ?? curlPath)
+        process.arguments = command.dropFirst() + ["-N", "--fail-with-body"] + request.arguments
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
         process.standardError = errorOutput

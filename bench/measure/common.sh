@@ -55,13 +55,16 @@ machine() {
 }
 
 # Starts a daemon with empty directories and waits until it is ready; fails where there is none.
+# daemon_start unix: without TCP.
 daemon_start() {
+    local listen=()
     [ -x "$binary" ] || return 1
     mkdir -p "$memory/run" "$work/state"
     port=$((20000 + RANDOM % 10000))
     socket=$memory/run/apiary.sock
+    [ "${1-}" = unix ] || listen=(--listen "127.0.0.1:$port" --unprotected)
     "$binary" serve --runtime-dir "$memory/run" --state-dir "$work/state" \
-        --bpffs "$work/bpffs/apiary" --socket "$socket" --listen "127.0.0.1:$port" --unprotected \
+        --bpffs "$work/bpffs/apiary" --socket "$socket" ${listen[@]+"${listen[@]}"} \
         >"$work/daemon.log" 2>&1 &
     daemon=$!
     local attempt

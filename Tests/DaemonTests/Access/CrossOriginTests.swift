@@ -55,6 +55,13 @@ import Testing
         )
         .answers(200)
         try ask("GET /v1/programs", "Sec-Fetch-Site: none").answers(200)
+        // Neither hides a second one behind a first one that is fine.
+        for header in ["Origin: https://evil.example", "Sec-Fetch-Site: cross-site"] {
+            try ask(
+                "GET /v1/programs", "Origin: http://127.0.0.1:\(port)", "Sec-Fetch-Site: none",
+                header
+            ).answers(403, problem: .crossOrigin)
+        }
     }
 
     @Test func `a configured site gets CORS, with its preflight`() throws {

@@ -77,6 +77,49 @@ import Testing
         try apiary.curl("GET /v1/programs", bearer, by: user(4002)).answers(200)
     }
 
+    @Test(arguments: [["socket_group=nogroup"], ["socket_mode=666"]])
+    func `whom the socket is given to can reach it, and no other`(settings: [String]) throws {
+        let group = 65534
+        let all = settings + ["groups=nogroup=read"]
+        let apiary = try TestDaemon(arguments: all.flatMap { ["--set", $0] })
+        // All but the directory of the socket.
+        try FileSystem.changeMode(apiary.directory, 0o711)
+        try FileSystem.changeMode(apiary.directory + "/curl", 0o777)
+        try apiary.curl("GET /v1/programs", by: .user(4002, groups: [group], socket: apiary.socket))
+            .answers(200)
+        let stranger = CurlReach.user(4002, socket: apiary.socket)
+        if settings == ["socket_mode=666"] {
+            try apiary.curl("GET /v1/programs", by: stranger).answers(403, problem: .forbidden)
+        } else {
+            #expect(throws: TestDaemonError.self) {
+                try apiary.curl("GET /v1/health", by: stranger)
+            }
+        }
+    }
+
+    @Test func `whom SIGHUP shuts out loses open streams`() throws {
+        let apiary = try TestDaemon(isStarted: false)
+        let file = apiary.directory + "/apiary.yaml"
+        func write(_ users: String) throws {
+            let text = "socket_mode: 666\nusers: {\(users)}\n"
+            try FileSystem.replace(file, with: Array(text.utf8).span)
+        }
+        try write("4001: read, 4002: read")
+        apiary.arguments = ["--config", file]
+        try apiary.start()
+        try apiary.openDirectories()
+        let streams = try [4001, 4002].map { id in
+            try apiary.stream("GET /v1/events", by: .user(id, socket: apiary.socket))
+        }
+        for stream in streams { _ = try stream.next(kind: "hello") }
+        try write("4002: read")
+        apiary.signal(1)
+        #expect(try streams[0].rest().lines.last?["reason"] == "token_revoked")
+        try apiary.curl("GET /v1/programs", by: .user(4001, socket: apiary.socket)).answers(403)
+        #expect(streams[1].isRunning)
+        try apiary.curl("GET /v1/programs", by: .user(4002, socket: apiary.socket)).answers(200)
+    }
+
     @Test(arguments: [
         (["--set", "users=no-such-user-here=read"], "there is no user no-such-user-here"),
         (["--set", "users=root=chief"], "is not one of metrics, read, operate, admin"),

@@ -17,6 +17,7 @@ private struct Certificates {
         try make("unnamed", "DNS:nobody.example", by: "ca")
         try make("server-only", "DNS:ci.example", by: "ca", "extendedKeyUsage=serverAuth")
         try make("forged", "DNS:ci.example", by: "other")
+        try make("expired", "DNS:ci.example", by: "ca", days: -1)
     }
 
     func path(_ name: String) -> String { directory + "/" + name }
@@ -37,13 +38,15 @@ private struct Certificates {
                 + "-subj '/CN=\(name)'")
     }
 
-    func make(_ name: String, _ names: String, by authority: String, _ more: String = "") throws {
+    func make(
+        _ name: String, _ names: String, by authority: String, _ more: String = "", days: Int = 2
+    ) throws {
         try shell(
             """
             openssl req \(Self.key) -keyout \(name).key -out \(name).csr -subj '/CN=\(name)'
             printf 'subjectAltName=\(names)\\n\(more)\\n' > \(name).ext
             openssl x509 -req -in \(name).csr -CA \(authority).pem -CAkey \(authority).key \
-                -CAcreateserial -days 2 -out \(name).pem -extfile \(name).ext
+                -CAcreateserial -days \(days) -out \(name).pem -extfile \(name).ext
             """)
     }
 }
@@ -87,6 +90,7 @@ private struct Certificates {
     @Test func `a certificate that is not valid opens nothing, and it is said why`() throws {
         for (name, why) in [
             ("forged", "issuer is unknown"), ("server-only", "does not match the intended purpose"),
+            ("expired", "expired"),
         ] {
             let answer = try apiary.curl("GET /v1/programs", by: tls(name)).answers(401)
             #expect(answer["/detail"]?.string?.contains(why) == true, "\(answer)")
@@ -106,6 +110,26 @@ private struct Certificates {
         let audit = try apiary.curl("GET /v1/audit?action=put_program").answers(200)
         #expect(audit["/items/0/actor"] == "token:t")
         #expect(audit["/items/0/peer"] == "tls:127.0.0.1")
+    }
+
+    @Test(.requires("python3"))
+    func `many clients are served beside those who never finish a handshake`()
+        throws
+    {
+        let descriptors = "/proc/\(apiary.processIdentifier ?? 0)/fd"
+        let before = try FileSystem.list(descriptors).count
+        let silent = try Machine.start(
+            "python3", Repository.root + "/scripts/hostile.py", "silent", "127.0.0.1", "\(port)",
+            "200", log: apiary.directory + "/silent")
+        defer { silent.stop() }
+        let said = try Machine.run(
+            "sh", "-c",
+            "curl -sS --parallel --parallel-max 30 --cacert \(certificates.path("ca.pem")) "
+                + "-o /dev/null -w '%{http_code}\\n' "
+                + "'https://127.0.0.1:\(port)/v1/health#[1-600]' | sort | uniq -c")
+        #expect(said.split(separator: " ").joined(separator: " ") == "600 200\n", "\(said)")
+        silent.stop()
+        #expect(try Machine.waits { try FileSystem.list(descriptors).count <= before })
     }
 
     @Test func `versions below 1.2 are refused`() throws {

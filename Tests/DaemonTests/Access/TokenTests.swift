@@ -148,9 +148,11 @@ import Testing
         let other = try ticket()
         try apiary.curl("GET /v1/maps/p/m/entries?ticket=\(other)", by: .tcp(port)).answers(401)
         try apiary.curl("GET /v1/programs?ticket=\(try ticket())", by: .tcp(port)).answers(401)
-        try apiary.curl(
-            "POST /v1/stream_tickets", bearer, json: #"{"path":"/v1/tokens"}"#, by: .tcp(port)
-        ).answers(400, problem: .invalidMember)
+        for path in ["/v1/tokens", "/v1/events/ledger", "/v1/eventsx", "/v1/maps/p", "/v1/maps/"] {
+            try apiary.curl(
+                "POST /v1/stream_tickets", bearer, json: #"{"path":"\#(path)"}"#, by: .tcp(port)
+            ).answers(400, problem: .invalidMember)
+        }
         let unused = try ticket()
         try apiary.curl("DELETE /v1/tokens/page").answers(204)
         #expect(try stream.rest().lines.last?["reason"] == "token_revoked")

@@ -18,7 +18,9 @@ import Testing
     }
 
     @Test func `broken objects are refused, and nothing stays of them`() throws {
-        let apiary = try TestDaemon(arguments: ["--log-level", "error"])
+        let apiary = try TestDaemon(arguments: [
+            "--log-level", "error", "--set", "loads_per_minute=1000000",
+        ])
         let sources = try Self.objects.map {
             try FileSystem.read(Repository.object("\($0).bpf.o"))
         }
@@ -70,14 +72,14 @@ import Testing
         try apiary.curl("PUT /v1/programs/x", file: "counter.bpf.o").answers(201)
         try apiary.curl("DELETE /v1/programs/x").answers(204)
         // The last answers' descriptors are closed a moment after them.
-        _ = try Machine.waits(seconds: 30) { try Traces(apiary) == before }
+        _ = try Machine.waits(seconds: 30) { try !Traces(apiary).isMore(than: before) }
         let after = try Traces(apiary)
-        #expect(after == before)
+        #expect(!after.isMore(than: before), "\(before) became \(after)")
     }
 }
 
 /// What of a load could stay.
-private struct Traces: Equatable {
+private struct Traces {
     let pins: [String]
     let descriptors: Int
     let children: Int
@@ -89,6 +91,12 @@ private struct Traces: Equatable {
         descriptors = try FileSystem.list("/proc/\(id)/fd").count
         children = try apiary.children.count
         threads = try FileSystem.list("/proc/\(id)/task").count
+    }
+
+    /// A connection of the start may have been open at the first look, so less is fine.
+    func isMore(than before: Traces) -> Bool {
+        pins != before.pins || descriptors > before.descriptors || children > before.children
+            || threads > before.threads
     }
 }
 
