@@ -136,10 +136,12 @@ struct Call: Sendable {
     }
 
     /// Whether the client's copy, by `If-None-Match`, is the one with this tag.
-    func hasCopy(of tag: String) throws(Problem) -> Bool {
+    func hasCopy(of tag: String) throws(Problem) -> Bool { try hasCopy(ofQuoted: "\"\(tag)\"") }
+
+    func hasCopy(ofQuoted tag: String) throws(Problem) -> Bool {
         guard let text = head.header("if-none-match") else { return false }
         if text == "*" { return true }
-        return try Self.tags(text).contains(tag)
+        return try Self.tags(text).contains { "\"\($0)\"" == tag }
     }
 
     /// RFC 9110, section 8.8.3: quoted, separated by commas, weak ones compare like strong ones

@@ -215,8 +215,8 @@ func entry(_ service: Service, _ call: Call, _ map: MapView, key: String) throws
     -> Answer
 {
     let entry = try service.node.entry(map, key: key, try call.entryStyle)
-    let tag = (name: "ETag", value: "\"" + entry.tag + "\"")
-    if try call.hasCopy(of: entry.tag) { return Answer(status: 304, headers: [tag]) }
+    let tag = (name: "ETag", value: entry.quotedTag)
+    if try call.hasCopy(ofQuoted: entry.quotedTag) { return Answer(status: 304, headers: [tag]) }
     return Answer(headers: [tag], body: .json(entry.json))
 }
 

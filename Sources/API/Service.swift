@@ -307,7 +307,9 @@ public final class Service: Application {
     }
 
     private func checkAccept(_ call: Call) throws(Problem) {
-        guard call.route.media == .json, let accept = call.head.header("accept") else { return }
+        // Most clients send */*.
+        guard call.route.media == .json, let accept = call.head.header("accept"), accept != "*/*"
+        else { return }
         let ranges = accept.split(separator: ",").map { part in
             part.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()
         }

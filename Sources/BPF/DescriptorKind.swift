@@ -10,10 +10,15 @@ enum DescriptorKind: String {
     case program = "prog_type"
     case link = "link_type"
 
-    /// - Throws: `EINVAL` where the descriptor is of another kind.
+    /// - Throws: `EINVAL` where the descriptor is of another kind; `EMFILE` and the like where that
+    ///   cannot be seen.
     static func require(_ kind: DescriptorKind, of raw: Int32) throws(BPFError) {
         if isNamed(kind, raw) { return }
-        guard information(of: raw, kind.rawValue) != nil else {
+        let path = "/proc/self/fdinfo/\(raw)"
+        let text: [UInt8]
+        do { text = try FileSystem.read(path) } catch { throw BPFError("open(\(path))", error) }
+        let lines = text.split(separator: UInt8(ascii: "\n"))
+        guard lines.contains(where: { $0.starts(with: (kind.rawValue + ":").utf8) }) else {
             throw BPFError(
                 "bpf_obj_get", .einval, log: "the descriptor's fdinfo has no \(kind.rawValue)")
         }

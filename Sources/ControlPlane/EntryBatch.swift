@@ -62,17 +62,18 @@ struct EntryBatch: ~Copyable {
     var text: JSONWriter
     /// Results as lines, in the order of the operations.
     var lines: JSONWriter
-    // What waits to go to the kernel in one call: operations of one kind, in their order.
-    private var waiting: [Int] = []
-    private var waitingKind = Kind.update
-    private var keys: [UInt8] = []
-    private var values: [UInt8] = []
+    private var waiting: BatchWrite
+    private var pending: PendingWrite?
+    /// Does `pending`.
+    private let calls: Turns
     private var usesBatches: Bool
     /// Whether plain operations can be read straight into what the kernel is given.
     private let isDirect: Bool
 
-    init(map: LoadedMap, bytes: MapBytes, options: BatchOptions) {
+    init(map: LoadedMap, bytes: MapBytes, options: BatchOptions, _ calls: Turns) {
         self.map = map
+        self.calls = calls
+        waiting = BatchWrite(map: map, kind: .update)
         self.bytes = bytes
         self.options = options
         text = JSONWriter(capacity: 512, int64: options.style.int64)
@@ -128,25 +129,27 @@ struct EntryBatch: ~Copyable {
     private mutating func runDirectly(_ kind: Kind, _ index: Int, _ text: Span<UInt8>) -> Bool {
         guard kind != .lookup else { return false }
         makeRoom(for: kind)
-        let (keyStart, valueStart) = (keys.count, values.count)
-        keys.append(contentsOf: repeatElement(0, count: map.map.info.keySize))
+        let (keyStart, valueStart) = (waiting.keys.count, waiting.values.count)
+        waiting.keys.append(contentsOf: repeatElement(0, count: map.map.info.keySize))
         let isUpdate = kind == .update
-        if isUpdate { values.append(contentsOf: repeatElement(0, count: map.map.lookupBytes)) }
+        if isUpdate {
+            waiting.values.append(contentsOf: repeatElement(0, count: map.map.lookupBytes))
+        }
         var position = 0
         let isRead =
             isUpdate
             ? PlainJSON.skip("{\"key\":", text, &position)
-                && map.keyPlan.decode(text, &position, into: &keys, at: keyStart)
+                && map.keyPlan.decode(text, &position, into: &waiting.keys, at: keyStart)
                 && PlainJSON.skip(",\"value\":", text, &position)
-                && map.valuePlan.decode(text, &position, into: &values, at: valueStart)
+                && map.valuePlan.decode(text, &position, into: &waiting.values, at: valueStart)
                 && PlainJSON.skip("}", text, &position)
-            : map.keyPlan.decode(text, &position, into: &keys, at: keyStart)
+            : map.keyPlan.decode(text, &position, into: &waiting.keys, at: keyStart)
         guard isRead, position == text.count else {
-            keys.removeLast(keys.count - keyStart)
-            values.removeLast(values.count - valueStart)
+            waiting.keys.removeLast(waiting.keys.count - keyStart)
+            waiting.values.removeLast(waiting.values.count - valueStart)
             return false
         }
-        waiting.append(index)
+        waiting.indexes.append(index)
         return true
     }
 
@@ -193,7 +196,7 @@ struct EntryBatch: ~Copyable {
         let before = try map.present(key)
         if options.isDryRun {
             if options.mode == .create && before != nil { throw exists() }
-            if options.mode == .update && before == nil { throw missing() }
+            if options.mode == .update && before == nil { throw Self.missing() }
         } else {
             try map.write(key, value, options.mode)
         }
@@ -213,7 +216,7 @@ struct EntryBatch: ~Copyable {
     ) throws(Problem) {
         flush()
         let key = try bytes.key(document, at: place)
-        guard let value = try map.present(key) else { throw missing() }
+        guard let value = try map.present(key) else { throw Self.missing() }
         done[Kind.lookup.rawValue] += 1
         if options.listsOnlyFailures { return }
         bytes.write(key: key, value: value, to: &text)
@@ -235,83 +238,53 @@ struct EntryBatch: ~Copyable {
                 throw map.refused(error, while: "delete an entry")
             }
         }
-        guard existed else { throw missing() }
+        guard existed else { throw Self.missing() }
         succeed(operation, key, 204)
     }
 
-    private func missing() -> Problem { Problem(.notFound, "There is no such entry.") }
+    static func missing() -> Problem { Problem(.notFound, "There is no such entry.") }
     private func exists() -> Problem { Problem(.alreadyExists, "The entry exists.") }
 
     // MARK: Many at once
 
     private mutating func makeRoom(for kind: Kind) {
         guard
-            waitingKind != kind || waiting.count >= 4096 || keys.count + values.count > 1 << 20
+            waiting.kind != kind || waiting.indexes.count >= 4096
+                || waiting.keys.count + waiting.values.count > 1 << 20
         else { return }
-        flush()
-        waitingKind = kind
+        settle()
+        if !waiting.indexes.isEmpty { pending = PendingWrite(waiting, calls) }
+        let (keys, values) = (waiting.keys.count, waiting.values.count)
+        waiting = BatchWrite(map: map, kind: kind)
+        waiting.indexes.reserveCapacity(4096)
+        waiting.keys.reserveCapacity(keys)
+        waiting.values.reserveCapacity(values)
     }
 
     private mutating func wait(_ operation: Operation, _ key: [UInt8], _ value: [UInt8]) {
         makeRoom(for: operation.kind)
-        waiting.append(operation.index)
-        keys += key
-        values += value
+        waiting.indexes.append(operation.index)
+        waiting.keys += key
+        waiting.values += value
     }
 
-    /// Gives the kernel what waits, and goes on behind each entry that it refuses.
+    /// Gives the kernel what waits, and returns when all of it is done.
     mutating func flush() {
-        let (keySize, valueSize) = (map.map.info.keySize, map.map.lookupBytes)
-        let (allKeys, allValues) = (keys, values)
-        var next = 0
-        while next < waiting.count {
-            let rest = allKeys.span.extracting(next * keySize..<waiting.count * keySize)
-            let outcome =
-                waitingKind == .delete
-                ? map.map.deleteBatch(keys: rest)
-                : map.map.updateBatch(
-                    keys: rest,
-                    values: allValues.span.extracting(
-                        next * valueSize..<waiting.count * valueSize))
-            guard let outcome else {
-                one(next)
-                next += 1
-                continue
-            }
-            done[waitingKind.rawValue] += outcome.done
-            next += outcome.done
-            guard let error = outcome.error, next < waiting.count else { continue }
-            fail(waitingKind, waiting[next], problem(error))
-            next += 1
-        }
-        waiting.removeAll(keepingCapacity: true)
-        keys.removeAll(keepingCapacity: true)
-        values.removeAll(keepingCapacity: true)
+        settle()
+        guard !waiting.indexes.isEmpty else { return }
+        take(waiting.run(), waiting.kind)
+        waiting = BatchWrite(map: map, kind: waiting.kind)
     }
 
-    private func problem(_ error: BPFError) -> Problem {
-        error.errno == .enoent && waitingKind == .delete
-            ? missing()
-            : map.refused(
-                error, while: waitingKind == .delete ? "delete an entry" : "write an entry")
+    /// Returns when what the kernel was given is done.
+    private mutating func settle() {
+        guard let pending else { return }
+        self.pending = nil
+        take(pending.outcome(), pending.kind)
     }
 
-    /// The same without a batch, for kernels and types that have none.
-    private mutating func one(_ index: Int) {
-        let (keySize, valueSize) = (map.map.info.keySize, map.map.lookupBytes)
-        let key = Array(keys[index * keySize..<(index + 1) * keySize])
-        do throws(BPFError) {
-            if waitingKind == .delete {
-                guard try map.map.delete(key.span) else {
-                    throw BPFError("bpf_map_delete_elem", .enoent)
-                }
-            } else {
-                let value = Array(values[index * valueSize..<(index + 1) * valueSize])
-                try map.map.update(key.span, value.span, .any)
-            }
-            done[waitingKind.rawValue] += 1
-        } catch {
-            fail(waitingKind, waiting[index], problem(error))
-        }
+    private mutating func take(_ outcome: BatchWrite.Outcome, _ kind: Kind) {
+        done[kind.rawValue] += outcome.done
+        for (index, problem) in outcome.failed { fail(kind, index, problem) }
     }
 }

@@ -46,11 +46,11 @@ final class EntryReadAhead: Sendable {
     /// Held while the kernel is asked.
     private let walk: Mutex<EntryWalk>
     private let queue = Mutex(Queue())
-    private let readers: Turns
+    private let calls: Turns
 
-    init(_ map: Map, _ readers: Turns) {
+    init(_ map: Map, _ calls: Turns) {
         walk = Mutex(EntryWalk(map))
-        self.readers = readers
+        self.calls = calls
     }
 
     /// The first entries; none where the map is empty. To be called once, before anything else.
@@ -69,7 +69,7 @@ final class EntryReadAhead: Sendable {
             queue.reading = .asked
             return true
         }
-        if asks { readers.later { [self] in read() } }
+        if asks { calls.later { [self] in read() } }
     }
 
     /// The next entries.

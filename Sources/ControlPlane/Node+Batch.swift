@@ -21,7 +21,8 @@ extension Node {
     {
         var operations = try BatchOperations(body, of: view.loaded)
         var batch = EntryBatch(
-            map: view.loaded, bytes: try bytes(view.loaded, options.style), options: options)
+            map: view.loaded, bytes: try bytes(view.loaded, options.style), options: options,
+            mapCalls)
         while try operations.run(.max, &batch) {}
         batch.flush()
         return batch.answer()
@@ -33,7 +34,8 @@ extension Node {
     {
         BatchStream(
             EntryBatch(
-                map: view.loaded, bytes: try bytes(view.loaded, options.style), options: options),
+                map: view.loaded, bytes: try bytes(view.loaded, options.style), options: options,
+                mapCalls),
             try BatchOperations(body, of: view.loaded))
     }
 }
@@ -71,7 +73,8 @@ private struct BatchOperations {
         -> Int
     {
         var lines = BatchLines(file, size: size)
-        var known: Set<EntryBatch.Kind> = []
+        // By their raw values: a set would hash for each line.
+        var isUsed = EntryBatch.Kind.allCases.map { _ in false }
         let check = { (line: Span<UInt8>, index: Int, offset: Int) throws(Problem) in
             do throws(JSONError) {
                 guard index < BatchOptions.limit else {
@@ -79,13 +82,15 @@ private struct BatchOperations {
                         reason: "more than \(BatchOptions.limit) lines", offset: offset,
                         pointer: .root)
                 }
-                known.insert(try EntryBatch.operation(line, index, at: offset).kind)
+                isUsed[try EntryBatch.operation(line, index, at: offset).kind.rawValue] = true
             } catch {
                 throw Self.refused(error)
             }
         }
         while try lines.next(check) {}
-        for kind in known { try map.require(kind.use) }
+        for kind in EntryBatch.Kind.allCases where isUsed[kind.rawValue] {
+            try map.require(kind.use)
+        }
         return lines.count
     }
 

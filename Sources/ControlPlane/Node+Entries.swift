@@ -35,8 +35,8 @@ public struct EntryStyle: Sendable, Hashable {
 public struct EntryText: Sendable {
     /// `{"key":…,"value":…}` and a newline.
     public let json: [UInt8]
-    /// The digest of the value's bytes, for conditional changes.
-    public let tag: String
+    /// The digest of the value's bytes, for conditional changes, in quotes.
+    public let quotedTag: String
 }
 
 /// What became of an entry that was written.
@@ -90,7 +90,7 @@ extension Node {
         var json = JSONWriter(capacity: 256, int64: style.int64)
         bytes.write(key: key, value: value, to: &json)
         json.byte(UInt8(ascii: "\n"))
-        return EntryText(json: json.bytes(), tag: EntryTag.of(value.span))
+        return EntryText(json: json.bytes(), quotedTag: EntryTag.quoted(value.span))
     }
 
     /// Writes one entry.

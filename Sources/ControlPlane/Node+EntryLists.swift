@@ -70,7 +70,7 @@ extension Node {
         try view.loaded.require(.iterate)
         let bytes = try bytes(view.loaded, query.style)
         let filter = try EntryFilter(view.loaded, where: query.conditions, prefix: query.prefix)
-        let source = EntryReadAhead(view.loaded.map, readers)
+        let source = EntryReadAhead(view.loaded.map, mapCalls)
         do { return try EntryDump(source, bytes, filter, format, query) } catch {
             throw view.loaded.refused(error, while: "read the entries")
         }

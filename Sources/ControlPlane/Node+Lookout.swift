@@ -125,7 +125,11 @@ extension Node {
         // What is not there has no inode.
         guard let inode = (try? FileSystem.identity(path))?.inode else { return false }
         if lookoutMemory.withLock({ $0.inodes[path] }) == inode { return true }
-        guard PinnedIDs.id(ofPin: name, at: path) == id else { return false }
+        do throws(BPFError) {
+            guard try PinnedIDs.found(ofPin: name, at: path) == id else { return false }
+        } catch {
+            return error.isShortage
+        }
         lookoutMemory.withLock { $0.inodes[path] = inode }
         return true
     }
@@ -138,8 +142,8 @@ extension Node {
         else { return }
         let pins = PinnedIDs(loaded)
         let isForeign = pins.ids.contains { pin, id in
-            let path = loaded.directory + "/" + pin
-            return FileSystem.exists(path) && PinnedIDs.id(ofPin: pin, at: path) != id
+            FileSystem.exists(loaded.directory + "/" + pin)
+                && !isOurs(pin, loaded.directory, id: id)
         }
         do {
             if isForeign {

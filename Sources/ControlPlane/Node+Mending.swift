@@ -49,8 +49,12 @@ extension Node {
         // What is not there has no inode.
         guard let inode = (try? FileSystem.identity(path))?.inode else { return .unpinned }
         if lookoutMemory.withLock({ $0.inodes[path] }) == inode { return nil }
-        // What does not open as a link is not ours.
-        guard let info = try? Link(pinned: path).info(), info.id == id else { return .foreignPin }
+        do throws(BPFError) {
+            // What does not open as a link is not ours.
+            guard try Link(pinned: path).info().id == id else { return .foreignPin }
+        } catch {
+            return error.isShortage ? nil : .foreignPin
+        }
         lookoutMemory.withLock { $0.inodes[path] = inode }
         return nil
     }

@@ -69,9 +69,13 @@ extension Node {
     }
 
     private func isOwnLink(_ path: String, _ known: [UInt32], _ own: OwnFunctions) -> Bool {
-        // What cannot be opened as a link was never pinned by us.
-        guard let info = try? Link(pinned: path).info() else { return false }
-        return known.contains(info.id) || own.contains(info.programID)
+        do throws(BPFError) {
+            let info = try Link(pinned: path).info()
+            return known.contains(info.id) || own.contains(info.programID)
+        } catch {
+            // What cannot be opened as a link was never pinned by us.
+            return error.isShortage
+        }
     }
 
     /// In a load's directory that others have put something into.
@@ -142,13 +146,26 @@ struct PinnedIDs: Sendable, Hashable {
     /// not known.
     func isOurs(_ name: String, at path: String) -> Bool {
         guard let wanted = ids[name] else { return true }
-        return Self.id(ofPin: name, at: path) == wanted
+        do throws(BPFError) { return try Self.found(ofPin: name, at: path) == wanted } catch {
+            return error.isShortage
+        }
     }
 
     /// nil where there is none of that kind.
     static func id(ofPin name: String, at path: String) -> UInt32? {
         // What does not open is not ours; the caller says so.
-        if name.hasPrefix("m") { return try? Map(pinned: path).info.id }
-        return try? Program(pinned: path).info().id
+        try? found(ofPin: name, at: path)
     }
+
+    /// - Throws: where there is none of that kind, or it cannot be opened now.
+    static func found(ofPin name: String, at path: String) throws(BPFError) -> UInt32 {
+        if name.hasPrefix("m") { return try Map(pinned: path).info.id }
+        return try Program(pinned: path).info().id
+    }
+}
+
+extension BPFError {
+    /// Descriptors or memory have run out: what is there was not seen, so it is not judged, and
+    /// what bears a name of ours counts as ours.
+    var isShortage: Bool { [.emfile, .enfile, .enomem].contains(errno) }
 }

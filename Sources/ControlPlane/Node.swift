@@ -67,7 +67,7 @@ public final class Node: Sendable {
     let snapshotSums = Mutex<[String: [UInt8]]>([:])
     let lookoutMemory = Mutex(LookoutMemory())
     let turns = Turns("turns")
-    let readers = Turns("map-reader")
+    let mapCalls = Turns("map-calls")
     /// Of run statistics, running now.
     let measurements = Mutex(0)
     let loadRate: LoadRate
@@ -158,7 +158,7 @@ public final class Node: Sendable {
         followers.stop()
         attempts.stop()
         turns.stop()
-        readers.stop()
+        mapCalls.stop()
     }
 
     /// - Parameter isRemoval: makes room in the end: it may use the reserve where the disk is full.

@@ -30,7 +30,7 @@ struct RequestTarget: Sendable {
     }
 
     private mutating func split(path: Span<UInt8>) throws(Refusal) {
-        segments.reserveCapacity(4)
+        segments.reserveCapacity(8)
         var start = 0
         for index in 0...path.count where index == path.count || path[index] == UInt8(ascii: "/") {
             let segment = try Self.decoded(path.extracting(start..<index))
