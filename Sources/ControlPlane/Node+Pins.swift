@@ -88,6 +88,8 @@ extension Node {
         guard Names.isOurs(loadID) else { return }
         let directory = pinPath(loadID)
         guard FileSystem.kind(directory) == .directory else { return }
+        // Of a load that did not begin it is empty: that needs no look, and no descriptor.
+        if (try? FileSystem.removeDirectory(directory)) != nil { return }
         if FileSystem.exists(directory + "/" + Self.foreignMark), known.ids.isEmpty { return }
         var isEmpty = true
         for name in try FileSystem.list(directory) {
