@@ -51,8 +51,11 @@ extension Node {
     /// - Parameter links: the kernel's ids of the links that were pinned there, as far as known.
     func removePins(_ name: String, links: [UInt32] = [], own: OwnFunctions? = nil) throws(Errno) {
         if name.hasPrefix("o") { return try removeLoadPins(name) }
+        let paths = pinPaths(of: name, count: links.count)
+        // After a detach there is none, and the functions of all loads are not asked for.
+        if paths.isEmpty { return }
         let own = own ?? OwnFunctions(configuration.bpffsDirectory)
-        for path in pinPaths(of: name, count: links.count) {
+        for path in paths {
             if FileSystem.kind(path) == .symbolicLink,
                 let held = HeldFilter(text: try FileSystem.resolve(path))
             {
