@@ -1,11 +1,15 @@
 // The load generator: one system call that does not exist puts `burst` records of 64 bytes into a
 // ring buffer. Apiary and the peer in C load this same object; `trigger` makes the call.
+// With ADAPTIVE, as quiet.bpf.o, the reader is woken only when 64 KiB wait.
 #include <linux/bpf.h>
 #include <linux/types.h>
 #include <asm/ptrace.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#ifdef ADAPTIVE
+#include "../bpf/apiary.bpf.h"
+#endif
 #include "produce.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -29,6 +33,13 @@ struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 8 << 20);
 } events SEC(".maps");
+
+#ifdef ADAPTIVE
+APIARY_ADAPTIVE(events, 64 << 10);
+#define SUBMIT(record) APIARY_SUBMIT_ADAPTIVE(events, record)
+#else
+#define SUBMIT(record) bpf_ringbuf_submit(record, 0)
+#endif
 
 // How many records found no room in the ring.
 struct {
@@ -77,7 +88,7 @@ int produce(struct bpf_raw_tracepoint_args *ctx)
             continue;
         }
         *record = template;
-        bpf_ringbuf_submit(record, 0);
+        SUBMIT(record);
     }
     return 0;
 }

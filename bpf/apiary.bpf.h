@@ -124,7 +124,7 @@
     } while (0)
 
 /* Wakes the reader less often, which lowers what a record costs the program: only for the first
- * record in an empty ring and when `threshold` bytes wait. The daemon sees the variable and looks
+ * record in an empty ring and for each `threshold` bytes that wait. The daemon sees the variable and looks
  * into this ring by itself (every 5 ms, 50 ms while it is quiet): that bounds the latency.
  *
  *     APIARY_ADAPTIVE(opens, 32 * 1024);
@@ -143,9 +143,14 @@ static __always_inline __u64 apiary_wakeup(void *ring, __u64 own, __u32 threshol
 {
     __u64 waiting = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
 
-    if (waiting >= threshold)
+    own = (own + 7) & ~7ULL;
+    if (waiting <= own)
+        return 0;
+    /* Once for each `threshold` bytes, not for each record that comes while the reader is on its
+     * way: a wake-up costs as much as ten records. */
+    if (!threshold || waiting / threshold != (waiting - own) / threshold)
         return BPF_RB_FORCE_WAKEUP;
-    return waiting <= ((own + 7) & ~7ULL) ? 0 : BPF_RB_NO_WAKEUP;
+    return BPF_RB_NO_WAKEUP;
 }
 
 /* A limit per key: of each `key_type` at most `limit` events within `window_ns`, for up to

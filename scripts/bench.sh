@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Measures Apiary against its peers in one run: scripts/bench.sh [NAME…], as root.
-# Names: events steady latency entry load dump batch follow idle crowd; without one all of them, about
-# eight minutes.
+# Names: events highest steady latency readers pace entry load dump batch follow idle crowd; without
+# one all of them, about twenty minutes.
 # Prints medians of alternating runs, each run on stderr. Everything is private (directories,
 # bpffs, daemon, mount namespace) and goes away at the end; only loopback and Unix sockets are used.
 #   BENCH_BINARY   the daemon to measure, .build/release/apiary; without it the peers run alone
 #   BENCH_REPEATS  runs of each, 3          BENCH_SECONDS  length of a run, 3
-#   BENCH_STEADY_SECONDS  10                BENCH_IDLE_SECONDS  20
+#   BENCH_STEADY_SECONDS  60                BENCH_IDLE_SECONDS  20
 #   BENCH_FOLLOW_SECONDS  10                BENCH_CROWD_SECONDS  10
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,7 +29,7 @@ make --silent -C bench OUT="$tools"
 binary=${BENCH_BINARY:-.build/release/apiary}
 repeats=${BENCH_REPEATS:-3}
 seconds=${BENCH_SECONDS:-3}
-steady_seconds=${BENCH_STEADY_SECONDS:-10}
+steady_seconds=${BENCH_STEADY_SECONDS:-60}
 idle_seconds=${BENCH_IDLE_SECONDS:-20}
 follow_seconds=${BENCH_FOLLOW_SECONDS:-10}
 crowd_seconds=${BENCH_CROWD_SECONDS:-10}
@@ -39,7 +39,7 @@ for part in bench/measure/*.sh; do
     . "$part"
 done
 
-all=(events steady latency entry load dump batch follow idle crowd)
+all=(events highest steady latency readers pace entry load dump batch follow idle crowd)
 chosen=("$@")
 [ $# -gt 0 ] || chosen=("${all[@]}")
 for name in "${chosen[@]}"; do

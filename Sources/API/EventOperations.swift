@@ -26,10 +26,10 @@ internal import Problems
         return Answer(body: .stream(EventAnswer(subscription), type: read.mediaType))
     } catch {
         switch error {
-        case .invalidCursor(let text):
+        case .invalidCursor(let reason):
             throw Problem(
                 .invalidCursor,
-                "since=\(text) is not a cursor of this daemon: oldest, now, or one of its own.")
+                "since \(reason): send oldest, now, or the cursor of a line of this journal.")
         case .invalidFilter(let error):
             throw EventQuery.problem(error, query.filter?.text ?? "")
         case .unknownField(let field):

@@ -102,6 +102,10 @@ final class GuardedStream: ResponseStream {
         return breaksOff ? .abort : stream.next(into: &buffer, wake: wake)
     }
 
+    var handlesStalls: Bool { stream.handlesStalls }
+
+    func stalled() { stream.stalled() }
+
     func closed() {
         owner.close(self)
         stream.closed()

@@ -17,6 +17,8 @@ public struct AttachType: RawRepresentable, Sendable, Hashable {
     public static let modifyReturn = AttachType(rawValue: 26)
     public static let lsmMac = AttachType(rawValue: 27)
     public static let traceIter = AttachType(rawValue: 28)
+    public static let xdpDevmap = AttachType(rawValue: 33)
+    public static let xdpCpumap = AttachType(rawValue: 35)
     public static let skLookup = AttachType(rawValue: 36)
     public static let xdp = AttachType(rawValue: 37)
     public static let skSkbVerdict = AttachType(rawValue: 38)

@@ -3,7 +3,8 @@ internal import Linux
 /// What a BPF descriptor is of.
 ///
 /// The info calls answer for every kind and would fill one kind's structure with another's numbers,
-/// so the kind is asked first: fdinfo names it in a line that only this kind has.
+/// so the kind is asked first: the descriptor's file is named after it, and fdinfo has a line that
+/// only this kind has.
 enum DescriptorKind: String {
     case map = "map_type"
     case program = "prog_type"
@@ -12,6 +13,7 @@ enum DescriptorKind: String {
     /// - Throws: `EINVAL` where the descriptor is of another kind; `EMFILE` and the like where that
     ///   cannot be seen.
     static func require(_ kind: DescriptorKind, of raw: Int32) throws(BPFError) {
+        if isNamed(kind, raw) { return }
         let path = "/proc/self/fdinfo/\(raw)"
         let text: [UInt8]
         do { text = try FileSystem.read(path) } catch { throw BPFError("open(\(path))", error) }
@@ -19,6 +21,17 @@ enum DescriptorKind: String {
         guard lines.contains(where: { $0.starts(with: (kind.rawValue + ":").utf8) }) else {
             throw BPFError(
                 "bpf_obj_get", .einval, log: "the descriptor's fdinfo has no \(kind.rawValue)")
+        }
+    }
+
+    /// kernel/bpf: `anon_inode:bpf-map`, `bpf-prog`, `bpf_link` or `bpf-link`. Needs no descriptor.
+    private static func isNamed(_ kind: DescriptorKind, _ raw: Int32) -> Bool {
+        let file: String
+        do { file = try FileSystem.resolve("/proc/self/fd/\(raw)") } catch { return false }
+        switch kind {
+        case .map: return file == "anon_inode:bpf-map"
+        case .program: return file == "anon_inode:bpf-prog"
+        case .link: return file == "anon_inode:bpf_link" || file == "anon_inode:bpf-link"
         }
     }
 

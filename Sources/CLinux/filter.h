@@ -63,7 +63,11 @@ static inline int apiary_fatal_call(int index) {
     return index < (int)(sizeof calls / sizeof calls[0]) ? calls[index] : -1;
 }
 
-enum { APIARY_SYS_BPF = SYS_bpf, APIARY_SYS_OPENAT = SYS_openat };
+enum {
+    APIARY_SYS_BPF = SYS_bpf,
+    APIARY_SYS_OPENAT = SYS_openat,
+    APIARY_SYS_RECVMSG = SYS_recvmsg,
+};
 
 /// prctl(PR_SET_SECCOMP): 0, or -1 with errno set.
 static inline int apiary_set_filter(const struct sock_fprog *program) {

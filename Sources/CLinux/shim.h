@@ -10,7 +10,9 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -117,4 +119,52 @@ static inline int apiary_detached_mount(const char *type) {
     close(context);
     errno = error;
     return root;
+}
+
+enum { APIARY_PASSED_MOST = 8 };
+
+/// sendmsg(2) with SCM_RIGHTS: hands copies of up to APIARY_PASSED_MOST descriptors to whoever
+/// reads the other end of a Unix socket, with one byte. 0, or -1 with errno set; no SIGPIPE.
+static inline int apiary_send_descriptors(int socket, const int *descriptors, int count) {
+    union {
+        struct cmsghdr alignment;
+        char bytes[CMSG_SPACE(APIARY_PASSED_MOST * sizeof(int))];
+    } control = {};
+    if (count < 1 || count > APIARY_PASSED_MOST) return errno = EINVAL, -1;
+    struct iovec byte = {.iov_base = "", .iov_len = 1};
+    struct msghdr message = {
+        .msg_iov = &byte, .msg_iovlen = 1, .msg_control = control.bytes,
+        .msg_controllen = CMSG_SPACE(count * sizeof(int)),
+    };
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(header), descriptors, count * sizeof(int));
+    return sendmsg(socket, &message, MSG_NOSIGNAL) == 1 ? 0 : -1;
+}
+
+/// The other side of it; blocks. How many came, close-on-exec; 0 where the other end was closed;
+/// -1 with errno set.
+static inline int apiary_receive_descriptors(int socket, int *descriptors) {
+    union {
+        struct cmsghdr alignment;
+        char bytes[CMSG_SPACE(APIARY_PASSED_MOST * sizeof(int))];
+    } control;
+    char byte;
+    struct iovec place = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr message = {
+        .msg_iov = &place, .msg_iovlen = 1, .msg_control = control.bytes,
+        .msg_controllen = sizeof control.bytes,
+    };
+    ssize_t got;
+    do got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    while (got < 0 && errno == EINTR);
+    if (got <= 0) return (int)got;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+        return errno = EBADMSG, -1;
+    int count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    memcpy(descriptors, CMSG_DATA(header), count * sizeof(int));
+    return count;
 }

@@ -33,9 +33,8 @@ public struct AttachDocument: Sendable, Hashable {
 
     /// Reads the `attach` member of a request for `function`.
     ///
-    /// An empty one means what the function's section name says. A kind that gives no place (no
-    /// more
-    /// than `pid` and `cookie`) takes it from there where the kinds agree.
+    /// Without `kind` it is the one that the function's section name says. One that gives no place
+    /// (no more than `pid` and `cookie`) takes it from there where the kinds agree.
     init(_ document: JSONObject, for function: LoadReport.Function, at pointer: JSONPointer)
         throws(Problem)
     {
@@ -43,11 +42,6 @@ public struct AttachDocument: Sendable, Hashable {
         if let value = document["kind"] {
             kind = try Self.kind(value, at: pointer.appending("kind"))
         } else {
-            if let stray = document.members.first {
-                throw Problem(
-                    .invalidMember, "attach has \"\(stray.name)\" but no \"kind\": name the kind.",
-                    pointer: pointer.description)
-            }
             guard let section else { throw Self.sectionSaysNoKind(function, pointer) }
             kind = section.kind
         }

@@ -10,6 +10,7 @@ enum LoadCause: String, CaseIterable {
     case outOfRange = "out_of_range_access"
     case unknownHelper = "unknown_helper"
     case missingType = "missing_kernel_type"
+    case missingTarget = "missing_target"
     case missingCapability = "missing_capability"
     case lockdown
     case rlimit
@@ -27,6 +28,7 @@ enum LoadCause: String, CaseIterable {
         switch failure.stage {
         case .permission: return ofPermission(failure, host)
         case .map: return ofMap(failure)
+        case .relocation where failure.pointer != nil: return .missingTarget
         case .relocation, .btf: return .missingType
         case .verifier:
             guard let reason = failure.reason else {
@@ -152,6 +154,7 @@ extension LoadCause {
                 + (host.hasBTF ? "" : " was built without BTF (CONFIG_DEBUG_INFO_BTF), and")
                 + " lacks a type, member or symbol of that name: check the spelling, and where "
                 + "it may be missing guard it with bpf_core_field_exists() or declare it __weak."
+        case .missingTarget: targetHint(failure)
         case .missingCapability: capabilityHint(host)
         case .lockdown:
             "Kernel lockdown\(host.lockdown.map { " (\($0))" } ?? "") forbids this: boot without "
@@ -187,6 +190,17 @@ extension LoadCause {
         let names = missing.isEmpty ? ["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"] : missing
         return "The daemon runs without " + names.joined(separator: ", ")
             + ": run it as root or give it those (AmbientCapabilities= in its unit)."
+    }
+
+    private func targetHint(_ failure: LoadFailure) -> String {
+        let function = failure.function ?? "NAME"
+        let isReplacement = failure.message.contains("another program")
+        let target = isReplacement ? "PROGRAM/FUNCTION" : "TARGET"
+        return "Put the object with options (Content-Type: application/json) and give "
+            + "\"functions\": {\"targets\": {\"\(function)\": \"\(target)\"}}"
+            + (isReplacement
+                ? ", a function of a program that is loaded here."
+                : ", or name it behind the section's slash, as in SEC(\"fentry/tcp_connect\").")
     }
 
     private func limitHint(_ failure: LoadFailure) -> String {

@@ -12,14 +12,18 @@ final class MapObjects: Sendable {
     enum Form: Sendable {
         case map, function, cgroup, socket, stack(hasBuildIDs: Bool)
         case socketStorage, inodeStorage, taskStorage, cgroupStorage
+        /// `struct bpf_devmap_val` and `bpf_cpumap_val`: a number and a function.
+        case slot(SlotNumber)
     }
 
     private let form: Form
-    private let map: LoadedMap
+    let map: LoadedMap
     private let node: Node
-    private let functions: [String: Program]
+    let functions: [String: Program]
+    /// What the load made the functions for (`AttachType`).
+    let attachTypes: [String: UInt32]
     /// Names of maps and functions by the kernel's ids.
-    private let names: [UInt32: String]
+    let names: [UInt32: String]
     private let symbols: KernelSymbols?
     /// Descriptors that are in keys and values until those are used.
     private let held = Mutex<[any Sendable]>([])
@@ -33,6 +37,9 @@ final class MapObjects: Sendable {
         let programs = node.state.withLock { $0.programs }
         let own = map.program.isEmpty ? nil : node.loadedProgram(map.program)
         functions = own?.functions ?? [:]
+        attachTypes = Dictionary(
+            own?.report.functions.map { ($0.name, $0.expectedAttachType) } ?? [],
+            uniquingKeysWith: { $1 })
         var names: [UInt32: String] = [:]
         switch form {
         case .map:
@@ -42,7 +49,7 @@ final class MapObjects: Sendable {
                     names[map.map.info.id] = name + "/" + map.name
                 }
             }
-        case .function: for (name, id) in own?.kernelIDs ?? [:] { names[id] = name }
+        case .function, .slot: for (name, id) in own?.kernelIDs ?? [:] { names[id] = name }
         default: break
         }
         self.names = names
@@ -53,6 +60,9 @@ final class MapObjects: Sendable {
         switch map.map.info.type {
         case .arrayOfMaps, .hashOfMaps: .map
         case .progArray: .function
+        // Of four bytes they are the number alone.
+        case .devmap, .devmapHash: map.map.info.valueSize == 8 ? .slot(.interfaceIndex) : nil
+        case .cpumap: map.map.info.valueSize == 8 ? .slot(.queueSize) : nil
         case .cgroupArray: .cgroup
         case .sockmap, .sockhash, .reuseportSockarray, .xskmap: .socket
         case .stackTrace: .stack(hasBuildIDs: map.map.info.flags & 1 << 5 != 0)
@@ -110,19 +120,25 @@ final class MapObjects: Sendable {
             guard let name = given else {
                 throw invalid("a value is a function, \"name\" or {\"function\":\"name\"}", pointer)
             }
-            guard let function = functions[name] else {
-                throw Problem(
-                    .invalidValue,
-                    "Program \(map.program) has no function \(name)"
-                        + NearMatches.clause(for: name, among: functions.keys) + ".",
-                    pointer: place.description)
-            }
-            keep(function)
-            return bytes(of: function.lentDescriptor)
+            return bytes(of: try function(name, place).lentDescriptor)
         case .cgroup: return try path(value, "a value", pointer, openedAs: [.read, .directory])
         case .socket: return try socket(value, "a value", pointer)
+        case .slot(let number): return try slot(value, number, pointer)
         case .stack, .socketStorage, .inodeStorage, .taskStorage, .cgroupStorage: return nil
         }
+    }
+
+    /// A function of the map's program, held until `release()`.
+    func function(_ name: String, _ place: JSONPointer) throws(Problem) -> Program {
+        guard let function = functions[name] else {
+            throw Problem(
+                .invalidValue,
+                "Program \(map.program) has no function \(name)"
+                    + NearMatches.clause(for: name, among: functions.keys) + ".",
+                pointer: place.description)
+        }
+        keep(function)
+        return function
     }
 
     /// An object by its name, as a text or as the only member of an object.
@@ -162,7 +178,7 @@ final class MapObjects: Sendable {
         }
     }
 
-    private func invalid(_ wanted: String, _ pointer: JSONPointer) -> Problem {
+    func invalid(_ wanted: String, _ pointer: JSONPointer) -> Problem {
         Problem(
             .invalidValue, "In map \(map.name), of type \(map.map.info.type.name), \(wanted).",
             pointer: pointer.description)
@@ -188,7 +204,7 @@ final class MapObjects: Sendable {
         init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
     }
 
-    private func keep(_ object: any Sendable) { held.withLock { $0.append(object) } }
+    func keep(_ object: any Sendable) { held.withLock { $0.append(object) } }
 
     /// Lets go what keys and values have named so far: they are used.
     func release() { held.withLock { $0.removeAll() } }
@@ -205,7 +221,7 @@ final class MapObjects: Sendable {
     /// Whether what the kernel gives back stands for what it was given.
     var isReadable: Bool {
         switch form {
-        case .map, .function, .stack, .socketStorage, .inodeStorage, .taskStorage,
+        case .map, .function, .slot, .stack, .socketStorage, .inodeStorage, .taskStorage,
             .cgroupStorage:
             true
         case .cgroup, .socket: false
@@ -215,7 +231,7 @@ final class MapObjects: Sendable {
     /// Whether values, not keys, are objects.
     var hasObjectValues: Bool {
         switch form {
-        case .map, .function, .cgroup, .socket: true
+        case .map, .function, .slot, .cgroup, .socket: true
         default: false
         }
     }
@@ -242,6 +258,7 @@ final class MapObjects: Sendable {
         switch form {
         case .map: named("map", number(bytes, 0, 4), &json)
         case .function: named("function", number(bytes, 0, 4), &json)
+        case .slot(let slot): write(slot, number(bytes, 0, 4), number(bytes, 4, 4), &json)
         case .socket:
             json.object { $0.member("cookie", number(bytes, 0, bytes.count)) }
         case .stack(let hasBuildIDs):

@@ -195,10 +195,25 @@ extension LoadedMap {
             problem.detail =
                 "Could not \(action) of map \(path): the function is of another type, or attach "
                 + "type, than those that call through it."
+        case .einval where hasSlots, .eoverflow where hasSlots:
+            return Problem(
+                .invalidValue, "Could not \(action) of map \(path): \(slotRule).",
+                errno: error.errno.name, cause: error)
         case .ebadf where !abilities.instead.isEmpty: problem.detail += " " + abilities.hint
         default: break
         }
         return problem
+    }
+
+    private var hasSlots: Bool { [.cpumap, .devmap, .devmapHash].contains(map.info.type) }
+
+    /// What the kernel wants of an entry, which it refuses with no more than EINVAL.
+    private var slotRule: String {
+        map.info.type == .cpumap
+            ? "a queue has 1 to 16384 places, the key is a CPU that is there, and the function, "
+                + "where there is one, is in SEC(\"xdp/cpumap\")"
+            : "the interface must be there, in the daemon's network namespace, and the function, "
+                + "where there is one, in SEC(\"xdp/devmap\")"
     }
 
     /// The value now; nil where there is none, or the kernel does not tell.

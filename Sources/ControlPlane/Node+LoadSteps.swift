@@ -69,7 +69,10 @@ extension Node {
     }
 
     /// The same registration on another load of its program; attached beside the old link.
-    func moved(_ probe: ProbeRecord, to loaded: LoadedProgram) throws(Problem) -> ProbeRecord {
+    /// - Parameter isIntended: its pin's intent is noted already, and is the caller's to forget.
+    func moved(_ probe: ProbeRecord, to loaded: LoadedProgram, isIntended: Bool = false)
+        throws(Problem) -> ProbeRecord
+    {
         var probe = probe
         let subject = "probes/\(probe.row.id)"
         guard loaded.report.functions.contains(where: { $0.name == probe.row.function }) else {
@@ -86,8 +89,10 @@ extension Node {
         probe.row.linkIDs = []
         probe.row.target = ""
         guard probe.row.enabled else { return probe }
-        probe.row.pin = Names.makeLinkPin()
-        try intend([probe.row.pin], .link, subject: subject)
+        if !isIntended {
+            probe.row.pin = Names.makeLinkPin()
+            try intend([probe.row.pin], .link, subject: subject)
+        }
         do {
             let attachment = try attach(
                 probe.attach, function: probe.row.function, of: loaded, pin: probe.row.pin)
@@ -95,7 +100,7 @@ extension Node {
             probe.row.linkIDs = attachment.linkIDs
             probe.row.target = PlaceOnHost(probe.attach, self).fileIdentity
         } catch {
-            forget([probe.row.pin])
+            if !isIntended { forget([probe.row.pin]) }
             throw error
         }
         return probe
@@ -110,29 +115,35 @@ extension Node {
         // What nobody attaches from outside (tail calls, programs of devmaps) is left to them.
         let functions = functions.filter { Unattachable.reason($0) == nil }
         try admitProbes(functions.count + balance)
+        var wanted: [ProbeRecord] = []
         var taken = taken
+        for function in functions {
+            let document = try AttachDocument(
+                JSONObject(), for: function, at: .root.appending("attach"))
+            // All functions of a struct_ops map are registered at once, with the map.
+            let isRegistered =
+                document.kind.name == "struct_ops" && wanted.contains { $0.attach == document }
+            if isRegistered { continue }
+            let id = freeProbeID(loaded.name + "." + function.name, taken: taken)
+            taken.insert(id)
+            let row = ProbeRow(
+                id: id, program: loaded.name, function: function.name, attach: document.text,
+                enabled: true, labels: [:], state: .active, pin: Names.makeLinkPin(),
+                bootID: bootID, createdAtNanoseconds: Clock.realtimeNanoseconds())
+            wanted.append(ProbeRecord(row: row, attach: document))
+        }
+        if wanted.isEmpty { return [] }
+        let pins = wanted.map(\.row.pin)
+        try intend(pins, .link, subject: "programs/\(loaded.name)/probes")
         var probes: [ProbeRecord] = []
         do {
-            for function in functions {
-                let document = try AttachDocument(
-                    JSONObject(), for: function, at: .root.appending("attach"))
-                // All functions of a struct_ops map are registered at once, with the map.
-                let isRegistered =
-                    document.kind.name == "struct_ops"
-                    && probes.contains { $0.attach == document }
-                if isRegistered { continue }
-                let id = freeProbeID(loaded.name + "." + function.name, taken: taken)
-                taken.insert(id)
-                let row = ProbeRow(
-                    id: id, program: loaded.name, function: function.name, attach: document.text,
-                    enabled: true, labels: [:], state: .active, pin: Names.makeLinkPin(),
-                    bootID: bootID, createdAtNanoseconds: Clock.realtimeNanoseconds())
-                probes.append(
-                    try moved(ProbeRecord(row: row, attach: document), to: loaded))
+            for probe in wanted {
+                probes.append(try moved(probe, to: loaded, isIntended: true))
             }
             return probes
         } catch {
             undo(probes)
+            forget(pins)
             throw error
         }
     }

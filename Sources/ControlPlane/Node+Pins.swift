@@ -51,8 +51,11 @@ extension Node {
     /// - Parameter links: the kernel's ids of the links that were pinned there, as far as known.
     func removePins(_ name: String, links: [UInt32] = [], own: OwnFunctions? = nil) throws(Errno) {
         if name.hasPrefix("o") { return try removeLoadPins(name) }
+        let paths = pinPaths(of: name, count: links.count)
+        // After a detach there is none, and the functions of all loads are not asked for.
+        if paths.isEmpty { return }
         let own = own ?? OwnFunctions(configuration.bpffsDirectory)
-        for path in pinPaths(of: name, count: links.count) {
+        for path in paths {
             if FileSystem.kind(path) == .symbolicLink,
                 let held = HeldFilter(text: try FileSystem.resolve(path))
             {
@@ -85,6 +88,8 @@ extension Node {
         guard Names.isOurs(loadID) else { return }
         let directory = pinPath(loadID)
         guard FileSystem.kind(directory) == .directory else { return }
+        // Of a load that did not begin it is empty: that needs no look, and no descriptor.
+        if (try? FileSystem.removeDirectory(directory)) != nil { return }
         if FileSystem.exists(directory + "/" + Self.foreignMark), known.ids.isEmpty { return }
         var isEmpty = true
         for name in try FileSystem.list(directory) {

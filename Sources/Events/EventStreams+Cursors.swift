@@ -17,7 +17,7 @@ extension EventStreams {
 
     private func cursor(_ text: String) throws(SubscribeError) -> Cursor {
         guard let cursor = Cursor(parsing: text) else {
-            throw .invalidCursor("is not a cursor of this service")
+            throw .invalidCursor("is not a cursor")
         }
         guard cursor.journal == journal.id else {
             throw .invalidCursor("belongs to another journal, of another host or an earlier boot")

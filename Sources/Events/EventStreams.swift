@@ -206,6 +206,8 @@ public final class EventStreams: Sendable {
     /// Every reader gets `end` with reason `shutdown`; the pump stops; positions are written.
     public func stop() {
         pump.stop()
+        // Rings and pipes are closed with their last holder.
+        sources.withLock { $0 = [:] }
         let subscriptions = readers.withLock { readers in
             readers.isStopped = true
             return Array(readers.subscriptions.values)

@@ -1,4 +1,5 @@
 internal import JSON
+internal import Linux
 
 /// What is constant in the lines of a stream.
 struct LineHead: Sendable {
@@ -34,8 +35,9 @@ struct LineVariant: Sendable, Hashable {
 
 /// Makes the lines of events: `{"kind":"event","cursor":"…","seq":7,"time":"…", … ,"data": … }`.
 ///
-/// All of a line that comes before its type stays where it is and only the digits that changed are
-/// put anew: from one line to the next mostly the last digit of the number.
+/// All of a line that comes before its data stays where it is and only the digits that changed are
+/// put anew: from one line to the next mostly the last digit of the number and those of the time
+/// within its second.
 struct LineRenderer: ~Copyable {
     private let head: LineHead
     private let variant: LineVariant
@@ -47,11 +49,16 @@ struct LineRenderer: ~Copyable {
     private var fingerprint: UInt64?
     private var shapes: [LineShape] = []
     private let unknownHead: [UInt8]
-    private var time = TimeText()
+    private let lineEnd: StaticString
     private var nanoseconds: UInt64 = 0
+    /// Where the second begins that the front's time is of.
+    private var second: UInt64?
     private var sequence: UInt64 = 0
-    /// Bytes of the line up to its type; 0: to be made anew.
+    /// Bytes of the line up to its data; 0: to be made anew.
     private var frontCount = 0
+    /// Bytes of the line up to its type, and the index of the type that stands there.
+    private var typeOffset = 0
+    private var typeIndex: Int?
     private var digitCount = 0
     /// Where the number stands in the front: in one or two cursors and as `seq`.
     private var digitOffsets = (0, 0, 0)
@@ -62,6 +69,7 @@ struct LineRenderer: ~Copyable {
         self.variant = variant
         self.resolver = resolver
         frame = LineFrame(variant.format)
+        lineEnd = variant.format.lineEnd
         unknownHead = variant.format == .csv ? Array(",,".utf8) : LineShape.head(nil)
         line = JSONWriter(capacity: 1024, int64: variant.int64)
         scratch = JSONWriter(capacity: 256, int64: variant.int64)
@@ -75,18 +83,17 @@ struct LineRenderer: ~Copyable {
         guard schema?.fingerprint != fingerprint else { return }
         fingerprint = schema?.fingerprint
         shapes = (schema?.types ?? []).map { LineShape($0, variant) }
+        typeIndex = nil
     }
 
     mutating func render(_ entry: EntryHeader, _ record: Span<UInt8>) {
         line.truncate(to: frontCount)
         advance(to: entry.sequence, entry.nanoseconds)
-        let isKnown = entry.typeIndex < shapes.count
-        let head = isKnown ? shapes[entry.typeIndex].head : unknownHead
-        line.raw(head.span)
+        if entry.typeIndex != typeIndex { putType(entry.typeIndex) }
         if variant.format == .csv {
-            renderRow(entry, record, isKnown)
-        } else if !entry.isInvalid, isKnown, record.count >= shapes[entry.typeIndex].size {
-            renderData(entry, record)
+            renderRow(entry, record)
+        } else if !entry.isInvalid, hasType(entry, record) {
+            renderData(shapes[entry.typeIndex], record)
         } else {
             line.hex(record, prefix: "hex:")
         }
@@ -94,33 +101,43 @@ struct LineRenderer: ~Copyable {
             line.raw(",\"invalid\":")
             line.string(entry.reason?.name ?? "unknown")
         }
-        line.raw(variant.format.lineEnd)
+        line.raw(lineEnd)
     }
 
-    private mutating func renderData(_ entry: EntryHeader, _ record: Span<UInt8>) {
-        let index = entry.typeIndex
-        if let plan = shapes[index].plan {
+    /// Whether a record's type is known and the record as long as its type.
+    private func hasType(_ entry: EntryHeader, _ record: Span<UInt8>) -> Bool {
+        entry.typeIndex < shapes.count && record.count >= shapes[entry.typeIndex].size
+    }
+
+    private mutating func putType(_ index: Int) {
+        line.truncate(to: typeOffset)
+        line.raw((index < shapes.count ? shapes[index].head : unknownHead).span)
+        frontCount = line.count
+        typeIndex = index
+    }
+
+    private mutating func renderData(_ shape: LineShape, _ record: Span<UInt8>) {
+        if let plan = shape.plan {
             plan.render(record, into: &line)
         } else {
             line.raw("{}")
         }
-        if shapes[index].showsTrailing, record.count > shapes[index].size {
+        if shape.showsTrailing, record.count > shape.size {
             line.raw(",\"trailing\":")
-            line.hex(record.extracting(shapes[index].size..<record.count), prefix: "hex:")
+            line.hex(record.extracting(shape.size..<record.count), prefix: "hex:")
         }
-        guard let resolver, !shapes[index].resolved.isEmpty else { return }
+        // First what costs nothing to ask: the resolver would be copied for each line.
+        guard !shape.resolved.isEmpty, let resolver else { return }
         line.raw(",\"resolved\":{")
-        for number in shapes[index].resolved.indices {
+        for number in shape.resolved.indices {
             if number > 0 { line.raw(",") }
-            shapes[index].resolved[number].write(record, resolver, into: &line)
+            shape.resolved[number].write(record, resolver, into: &line)
         }
         line.raw("}")
     }
 
-    private mutating func renderRow(
-        _ entry: EntryHeader, _ record: Span<UInt8>, _ isKnown: Bool
-    ) {
-        let isTyped = isKnown && !entry.isInvalid && record.count >= shapes[entry.typeIndex].size
+    private mutating func renderRow(_ entry: EntryHeader, _ record: Span<UInt8>) {
+        let isTyped = !entry.isInvalid && hasType(entry, record)
         for (number, column) in variant.selection.columns.enumerated() {
             line.raw(",")
             guard isTyped else {
@@ -143,27 +160,42 @@ struct LineRenderer: ~Copyable {
         let isNext = sequence == self.sequence &+ 1 && frontCount > 0 && sequence % 10 != 0
         self.sequence = sequence
         if isNext {
-            let digit = UInt8(ascii: "0") + UInt8(sequence % 10)
-            put(digit, digitCount - 1)
+            unsafe put(UInt8(ascii: "0") + UInt8(sequence % 10), digitCount - 1, front)
         } else {
             let count = Self.digitCount(sequence)
             if frontCount == 0 || count != digitCount {
                 makeFront(sequence, count)
-                self.nanoseconds = nanoseconds &+ 1
             } else {
+                let front = unsafe front
                 var left = sequence
                 for index in (0..<count).reversed() {
-                    put(UInt8(ascii: "0") + UInt8(left % 10), index)
+                    unsafe put(UInt8(ascii: "0") + UInt8(left % 10), index, front)
                     left /= 10
                 }
             }
         }
-        if nanoseconds != self.nanoseconds {
-            self.nanoseconds = nanoseconds
-            time.set(nanoseconds)
-            for index in 0..<TimeText.byteCount { put(time.bytes[index], at: timeOffset + index) }
-        }
+        if nanoseconds != self.nanoseconds { putTime(nanoseconds) }
     }
+
+    /// Records that declare a time of their own have another on each line, mostly of the same
+    /// second: then only the fraction is put.
+    private mutating func putTime(_ nanoseconds: UInt64) {
+        self.nanoseconds = nanoseconds
+        let time = unsafe front + timeOffset
+        if let second, nanoseconds &- second < Self.secondNanoseconds {
+            unsafe JSONText.putNine(nanoseconds &- second, time + Self.fractionOffset)
+            return
+        }
+        second = nanoseconds - nanoseconds % Self.secondNanoseconds
+        let text = Timestamp(nanoseconds: nanoseconds).utf8
+        precondition(text.count == Self.timeCount, "a time of \(text.count) bytes")
+        for index in text.indices { unsafe time[index] = text[index] }
+    }
+
+    private static let secondNanoseconds: UInt64 = 1_000_000_000
+    /// Of `2026-01-31T12:00:00.123456789Z`.
+    private static let timeCount = 30
+    private static let fractionOffset = 20
 
     private static func digitCount(_ number: UInt64) -> Int {
         var (count, left) = (1, number / 10)
@@ -174,17 +206,16 @@ struct LineRenderer: ~Copyable {
         return count
     }
 
-    /// Puts one digit of the number, wherever it stands.
-    private mutating func put(_ digit: UInt8, _ index: Int) {
-        put(digit, at: digitOffsets.0 + index)
-        put(digit, at: digitOffsets.1 + index)
-        put(digit, at: digitOffsets.2 + index)
-    }
+    // SAFETY: of all that is put here: the offsets were taken when the front was made, which is the
+    // beginning of the line still; it is read and written within one call.
+    private var front: UnsafeMutablePointer<UInt8> { unsafe line.end - line.count }
 
-    private mutating func put(_ byte: UInt8, at offset: Int) {
-        precondition(offset >= 0 && offset < line.count, "\(offset) of \(line.count)")
-        // SAFETY: the writer's text begins `count` bytes before its end, and has that offset.
-        unsafe (line.end - line.count)[offset] = byte
+    /// Puts one digit of the number, wherever it stands.
+    @inline(__always)
+    private func put(_ digit: UInt8, _ index: Int, _ front: UnsafeMutablePointer<UInt8>) {
+        unsafe front[digitOffsets.0 + index] = digit
+        unsafe front[digitOffsets.1 + index] = digit
+        unsafe front[digitOffsets.2 + index] = digit
     }
 
     private mutating func makeFront(_ sequence: UInt64, _ count: Int) {
@@ -203,10 +234,15 @@ struct LineRenderer: ~Copyable {
         let beforeTime = frame.beforeTime
         line.raw(beforeTime.span)
         timeOffset = line.count
-        for _ in 0..<TimeText.byteCount { line.byte(UInt8(ascii: "0")) }
+        for _ in 0..<Self.timeCount { line.byte(UInt8(ascii: "0")) }
         let behindTime = frame.behindTime(head.key)
         line.raw(behindTime.span)
         frontCount = line.count
+        typeOffset = line.count
+        typeIndex = nil
+        // So that both are put anew, whole.
+        second = nil
+        nanoseconds = .max
     }
 
     private mutating func putNumber(after text: [UInt8], _ digits: [UInt8]) -> Int {

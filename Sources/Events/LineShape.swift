@@ -2,10 +2,10 @@ internal import BTF
 internal import JSON
 
 /// How the records of one type look on a line: what is constant, and which members are shown.
-struct LineShape {
+final class LineShape: Sendable {
     /// A member whose number is shown with what it stands for.
-    struct Resolved {
-        enum Kind { case symbol, controlGroup, user }
+    struct Resolved: Sendable {
+        enum Kind: Sendable { case symbol, controlGroup, user }
         let kind: Kind
         /// `"uid":`
         let label: [UInt8]
@@ -16,7 +16,7 @@ struct LineShape {
     }
 
     /// One cell of a row.
-    struct Cell {
+    struct Cell: Sendable {
         let plan: ValuePlan
         let before: Int
         let behind: Int

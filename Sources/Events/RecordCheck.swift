@@ -16,6 +16,8 @@ final class RecordCheck: Sendable {
     }
 
     private let types: [Rules]
+    /// Of most schemas the only ones.
+    private let first: Rules
     private let tag: RecordSchema.Tag?
     private let checksSize: Bool
     private let checksTag: Bool
@@ -24,18 +26,20 @@ final class RecordCheck: Sendable {
     let plainSize: Int
 
     init(_ types: [RecordType], _ tag: RecordSchema.Tag?, _ rules: ValidationRules) {
-        self.types = types.map { type in
+        let all = types.map { type in
             Rules(
                 size: type.plan.size, fixedSize: type.plan.isFlexible ? nil : type.plan.size,
                 pid: Self.field(rules.pid, ["pid"], type.plan), time: Self.time(rules.time, type),
                 checksTime: rules.time != .off)
         }
+        self.types = all
+        first = all[0]
         self.tag = tag
         checksSize = rules.size
         checksTag = rules.tag
         isPlain =
-            tag == nil && rules.size && self.types[0].pid == nil && self.types[0].time == nil
-        plainSize = self.types[0].size
+            tag == nil && rules.size && first.pid == nil && first.time == nil
+        plainSize = first.size
     }
 
     private static func field(
@@ -99,23 +103,29 @@ final class RecordCheck: Sendable {
         _ record: UnsafeRawBufferPointer, _ isPadded: Bool, _ clock: WallClock,
         _ verdict: inout Verdict
     ) {
-        var index = 0
-        if let tag {
-            guard tag.field.end <= record.count, let base = record.baseAddress else {
-                verdict.flags = UInt32(Self.unknownType) << EntryHeader.typeShift
-                if checksSize { verdict.refuse(.size) }
-                return
-            }
-            let value = unsafe tag.field.bits(base)
-            guard let found = tag.values.first(where: { $0.value == value }) else {
-                verdict.flags = UInt32(Self.unknownType) << EntryHeader.typeShift
-                if checksTag { verdict.refuse(.tag) }
-                return
-            }
-            index = found.type
-            verdict.flags = UInt32(index) << EntryHeader.typeShift
+        guard let tag else {
+            return unsafe examine(record, isPadded, clock, first, &verdict)
         }
-        let rules = types[index]
+        guard tag.field.end <= record.count, let base = record.baseAddress else {
+            verdict.flags = UInt32(Self.unknownType) << EntryHeader.typeShift
+            if checksSize { verdict.refuse(.size) }
+            return
+        }
+        let value = unsafe tag.field.bits(base)
+        guard let found = tag.values.first(where: { $0.value == value }) else {
+            verdict.flags = UInt32(Self.unknownType) << EntryHeader.typeShift
+            if checksTag { verdict.refuse(.tag) }
+            return
+        }
+        verdict.flags = UInt32(found.type) << EntryHeader.typeShift
+        unsafe examine(record, isPadded, clock, types[found.type], &verdict)
+    }
+
+    @inline(__always)
+    private func examine(
+        _ record: UnsafeRawBufferPointer, _ isPadded: Bool, _ clock: WallClock,
+        _ rules: borrowing Rules, _ verdict: inout Verdict
+    ) {
         if isPadded, let size = rules.fixedSize, record.count > size, record.count - size < 8 {
             verdict.count = size
         }

@@ -43,6 +43,7 @@ struct WallClock {
 
     /// The wall time of a time in a record: of the monotonic clock, of the boot's where that is
     /// ahead, or wall time already (of the last day). `nil` for 0 and for what is none of them.
+    @inline(__always)
     func wallNanoseconds(_ time: UInt64) -> UInt64? {
         if time == 0 { return nil }
         if time <= latest { return time &+ offset }

@@ -59,6 +59,15 @@ extension JSONText {
         return unsafe out + 8
     }
 
+    /// Nine digits, with zeros before, of a number below 1,000,000,000; not a byte more.
+    @inlinable @inline(__always) package static func putNine(
+        _ value: UInt64, _ out: UnsafeMutablePointer<UInt8>
+    ) {
+        let high = value / 100_000_000
+        unsafe out.pointee = UInt8(truncatingIfNeeded: high) | 0x30
+        unsafe _ = appendEight(value &- high &* 100_000_000, out + 1)
+    }
+
     /// At most 20 bytes.
     @inlinable @inline(__always) package static func append(
         _ value: UInt64, _ out: UnsafeMutablePointer<UInt8>

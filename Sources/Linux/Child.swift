@@ -17,15 +17,40 @@ public enum Child {
         public let errors: [UInt8]
     }
 
-    /// Runs `path` to its end. It gets `/dev/null` as 0, pipes as 1 and 2, and `descriptors` as 3,
-    /// 4, …; every other descriptor of ours is close-on-exec. Blocks the calling thread.
-    /// - Parameter deadlineMilliseconds: after it the child gets SIGKILL and the reason is
-    ///   `deadline`.
-    /// - Throws: `ENOENT`, `EACCES` of the executable; `EAGAIN`, `EMFILE`, `ENOMEM`.
+    /// Runs `path` to its end, as `start` and `RunningChild.finish` do. Blocks the caller.
     public static func run(
         _ path: String, arguments: [String], environment: [String] = [],
         descriptors: [Int32] = [], deadlineMilliseconds: Int, outputLimit: Int
     ) throws(Errno) -> Exit {
+        try start(path, arguments: arguments, environment: environment, descriptors: descriptors)
+            .finish(deadlineMilliseconds: deadlineMilliseconds, outputLimit: outputLimit)
+    }
+
+    /// Starts `path`. It gets `/dev/null` as 0, pipes as 1 and 2, and `descriptors` as 3, 4, …;
+    /// every other descriptor of ours is close-on-exec.
+    /// - Throws: `ENOENT`, `EACCES` of the executable; `EAGAIN`, `EMFILE`, `ENOMEM`.
+    public static func start(
+        _ path: String, arguments: [String], environment: [String] = [], descriptors: [Int32] = []
+    ) throws(Errno) -> RunningChild {
+        try start(path, arguments, environment, descriptors, requests: nil)
+    }
+
+    /// Starts `path` with a socket as 3, from which it takes the descriptors that
+    /// `RunningChild.hand` sends (`FileDescriptor.receive`) and which ends when we do.
+    /// - Throws: as the other `start`.
+    public static func startWaiting(_ path: String, arguments: [String]) throws(Errno)
+        -> RunningChild
+    {
+        let ends = try channel()
+        let requests = FileDescriptor(owning: ends.ours)
+        let requestsOfChild = FileDescriptor(owning: ends.childs)
+        return try start(path, arguments, [], [requestsOfChild.raw], requests: requests)
+    }
+
+    private static func start(
+        _ path: String, _ arguments: [String], _ environment: [String], _ descriptors: [Int32],
+        requests: consuming FileDescriptor?
+    ) throws(Errno) -> RunningChild {
         let outputEnds = try channel()
         let output = FileDescriptor(owning: outputEnds.ours)
         let outputOfChild = FileDescriptor(owning: outputEnds.childs)
@@ -37,11 +62,11 @@ public enum Child {
         // The child's ends must be closed here, or ours never see the end of what it writes.
         _ = consume outputOfChild
         _ = consume errorsOfChild
-        return collect(process, output, errors, deadlineMilliseconds, outputLimit)
+        return RunningChild(process, output: output, errors: errors, requests: requests)
     }
 
-    /// A one-way channel from the child to us. A socket pair, because pipe2(2) is not imported and
-    /// a pipe made close-on-exec afterwards could leak into a child that another thread starts.
+    /// A channel between the child and us. A socket pair, because pipe2(2) is not imported and a
+    /// pipe made close-on-exec afterwards could leak into a child that another thread starts.
     private static func channel() throws(Errno) -> (ours: Int32, childs: Int32) {
         var ends: [Int32] = [-1, -1]
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
@@ -100,101 +125,5 @@ public enum Child {
             guard let base = buffer.baseAddress else { preconditionFailure("an empty argv") }
             return unsafe body(base)
         }
-    }
-
-    private static func collect(
-        _ process: pid_t, _ output: borrowing FileDescriptor, _ errors: borrowing FileDescriptor,
-        _ deadlineMilliseconds: Int, _ outputLimit: Int
-    ) -> Exit {
-        let deadline = Clock.monotonicNanoseconds() + UInt64(deadlineMilliseconds) * 1_000_000
-        var text: [UInt8] = []
-        var errorText: [UInt8] = []
-        var wasCut = false
-        var killed = false
-        var openPipes = [
-            pollfd(fd: output.raw, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: errors.raw, events: Int16(POLLIN), revents: 0),
-        ]
-        while openPipes.contains(where: { $0.fd >= 0 }) {
-            let now = Clock.monotonicNanoseconds()
-            let left = deadline > now ? Int32((deadline - now) / 1_000_000) + 1 : 0
-            if left == 0 && !killed {
-                kill(process, SIGKILL)
-                killed = true
-            }
-            let ready = unsafe poll(&openPipes, 2, killed ? 1000 : left)
-            if ready < 0 && Glibc.errno != EINTR { break }
-            // A grandchild may hold the pipe open; after the kill nothing more is waited for.
-            if killed && ready == 0 { break }
-            for index in openPipes.indices where openPipes[index].revents != 0 {
-                let piece = index == 0 ? bytes(of: output) : bytes(of: errors)
-                guard !piece.isEmpty else {
-                    openPipes[index].fd = -1
-                    continue
-                }
-                if index == 0 {
-                    let room = max(0, outputLimit - text.count)
-                    wasCut = wasCut || piece.count > room
-                    text.append(contentsOf: piece.prefix(room))
-                } else {
-                    errorText.append(contentsOf: piece.prefix(max(0, 65536 - errorText.count)))
-                }
-            }
-        }
-        // A child may close its pipes and live on: the deadline holds for its life.
-        if !killed { awaitEnd(of: process, until: deadline) }
-        var status: Int32 = 0
-        if unsafe waitpid(process, &status, WNOHANG) != process {
-            killed = true
-            kill(process, SIGKILL)
-            awaitEnd(of: process, until: Clock.monotonicNanoseconds() + 2_000_000_000)
-            if unsafe waitpid(process, &status, WNOHANG) != process { abandon(process) }
-        }
-        let signal = status & 0x7f
-        let reason: Exit.Reason =
-            if killed { .deadline } else if signal != 0 { .signalled(signal) } else {
-                .exited((status >> 8) & 0xff)
-            }
-        return Exit(reason: reason, output: text, outputWasCut: wasCut, errors: errorText)
-    }
-
-    /// Leaves one that SIGKILL does not end, as it hangs in the kernel, to a thread of its own.
-    private static func abandon(_ process: pid_t) {
-        // Without a thread to spare it stays a zombie, if it ever ends.
-        _ = try? NamedThread("reaper") {
-            var status: Int32 = 0
-            while unsafe waitpid(process, &status, 0) < 0 && Glibc.errno == EINTR {}
-        }
-    }
-
-    /// Waits until the process has ended or the deadline is over.
-    private static func awaitEnd(of process: pid_t, until deadline: UInt64) {
-        let raw = apiary_pidfd_open(process)
-        // Before kernel 5.3, or without a descriptor to spare: look again and again.
-        let ended = raw < 0 ? nil : SharedDescriptor(FileDescriptor(owning: raw))
-        while Clock.monotonicNanoseconds() < deadline {
-            let left = deadline - Clock.monotonicNanoseconds()
-            guard let ended else {
-                var information = unsafe siginfo_t()
-                let flags = WEXITED | WNOHANG | WNOWAIT
-                let result = unsafe waitid(P_PID, id_t(process), &information, flags)
-                if unsafe result != 0 || information.si_signo != 0 { return }
-                Clock.sleep(nanoseconds: 200_000)
-                continue
-            }
-            var wanted = pollfd(fd: ended.descriptor.raw, events: Int16(POLLIN), revents: 0)
-            let timeout = Int32(clamping: left / 1_000_000 + 1)
-            if unsafe poll(&wanted, 1, timeout) > 0 { return }
-        }
-    }
-
-    private final class SharedDescriptor {
-        let descriptor: FileDescriptor
-        init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
-    }
-
-    /// What is there to be read; empty at the end and on an error, after which nothing comes.
-    private static func bytes(of descriptor: borrowing FileDescriptor) -> [UInt8] {
-        do { return try descriptor.read(atMost: 64 << 10) } catch { return [] }
     }
 }

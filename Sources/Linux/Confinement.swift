@@ -8,9 +8,11 @@ public enum Confinement {
     /// and leaves it the system calls of a load (`SystemCallFilter`).
     ///
     /// - Parameter cpuSeconds: after them SIGXCPU, a second later SIGKILL.
+    /// - Parameter mayReceive: descriptors, by `FileDescriptor.receive`.
     /// - Throws: `EPERM`, `EINVAL` where a limit above the present hard one is asked for.
-    public static func enter(_ name: String, addressSpaceBytes: Int, cpuSeconds: Int) throws(Errno)
-    {
+    public static func enter(
+        _ name: String, addressSpaceBytes: Int, cpuSeconds: Int, mayReceive: Bool = false
+    ) throws(Errno) {
         // Where memory runs out (a map may want more than a cgroup has) this process goes, and not
         // the daemon, which is larger. Without /proc the kernel chooses.
         try? FileDescriptor.open("/proc/self/oom_score_adj", .write)
@@ -21,11 +23,17 @@ public enum Confinement {
         try check(apiary_prctl(PR_SET_NO_NEW_PRIVS, 1))
         try check(apiary_prctl(PR_SET_DUMPABLE, 0))
         try check(apiary_prctl(PR_SET_PDEATHSIG, UInt(SIGKILL)))
-        _ = unsafe apiary_set_thread_name(name)  // the kernel cuts it
-        do { try SystemCallFilter.install() } catch {
+        try rename(name)
+        do { try SystemCallFilter.install(mayReceive: mayReceive) } catch {
             // A kernel without seccomp; the limits above hold all the same.
             if error != .einval { throw error }
         }
+    }
+
+    /// Gives the calling thread, and with it a process of one thread, the name that ps shows.
+    /// - Parameter name: the kernel cuts it after 15 bytes.
+    public static func rename(_ name: String) throws(Errno) {
+        try check(unsafe apiary_set_thread_name(name))
     }
 
     /// Lowers a limit; one that is lower already stays.

@@ -53,6 +53,7 @@ public struct Errno: Error, RawRepresentable, Hashable, Sendable, CustomStringCo
     public static let efbig = Errno(rawValue: EFBIG)
     public static let enospc = Errno(rawValue: ENOSPC)
     public static let erofs = Errno(rawValue: EROFS)
+    public static let eoverflow = Errno(rawValue: EOVERFLOW)
     public static let erange = Errno(rawValue: ERANGE)
     public static let enosys = Errno(rawValue: ENOSYS)
     public static let enotempty = Errno(rawValue: ENOTEMPTY)

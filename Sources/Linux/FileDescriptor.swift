@@ -78,6 +78,27 @@ public struct FileDescriptor: ~Copyable, Sendable {
         return bytes
     }
 
+    /// Waits for what `RunningChild.hand` sends, and makes it the descriptors `first`, `first` + 1
+    /// and so on of this process, whatever those were.
+    /// - Returns: how many came; 0 where the other side has ended.
+    /// - Throws: `EBADMSG` where something else came.
+    public func receive(as first: Int32) throws(Errno) -> Int {
+        var numbers = [Int32](repeating: -1, count: Int(APIARY_PASSED_MOST))
+        let count = Int(try check(unsafe apiary_receive_descriptors(raw, &numbers)))
+        // Above all targets first, so that no dup2 overwrites a later source.
+        let above = first + Int32(count)
+        for index in 0..<count {
+            let moved = try check(fcntl(numbers[index], F_DUPFD_CLOEXEC, above))
+            _ = Glibc.close(numbers[index])
+            numbers[index] = moved
+        }
+        for index in 0..<count {
+            try check(dup2(numbers[index], first + Int32(index)))
+            _ = Glibc.close(numbers[index])
+        }
+        return count
+    }
+
     /// Reads to the end.
     /// - Throws: `EFBIG` where there are more than `limit` bytes.
     public func readAll(limit: Int = 64 << 20) throws(Errno) -> [UInt8] {

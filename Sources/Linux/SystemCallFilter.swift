@@ -34,9 +34,10 @@ public enum SystemCallFilter {
     ///
     /// Does nothing on an architecture whose number is not known here.
     /// - Throws: `EACCES` without `no_new_privs`, `EINVAL` where the kernel has no seccomp.
-    public static func install() throws(Errno) {
+    /// - Parameter mayReceive: recvmsg(2) too.
+    public static func install(mayReceive: Bool = false) throws(Errno) {
         guard apiary_audit_architecture() != 0 else { return }
-        var program = makeProgram()
+        var program = makeProgram(mayReceive)
         let count = UInt16(program.count)
         let result = unsafe program.withUnsafeMutableBufferPointer { instructions in
             // SAFETY: the kernel copies the instructions before it returns.
@@ -46,13 +47,14 @@ public enum SystemCallFilter {
         try check(result)
     }
 
-    static func makeProgram() -> [sock_filter] {
+    static func makeProgram(_ mayReceive: Bool = false) -> [sock_filter] {
         // struct seccomp_data: number, architecture, instruction pointer, six arguments.
         var program = [
             load(4), step(jumpIfEqual, apiary_audit_architecture(), skipIfTrue: 1),
             step(give, killProcess), load(0),
         ]
         for call in calls(apiary_loader_call) { program += when(call, allow) }
+        if mayReceive { program += when(UInt32(APIARY_SYS_RECVMSG), allow) }
         for call in calls(apiary_fatal_call) { program += when(call, killProcess) }
         let isBPF = bpfPart()
         program.append(

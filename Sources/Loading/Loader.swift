@@ -10,11 +10,16 @@ public struct Loader: Sendable {
     public var limits: LoaderLimits
     /// Of this loader and its copies.
     public let statistics = LoaderStatistics()
+    private let spare: SpareLoader?
 
     /// - Parameter executable: path of apiary-loader, beside the daemon's own by default.
-    public init(executable: String, limits: LoaderLimits = LoaderLimits()) {
+    /// - Parameter spare: one that waits, of the same executable; nil: each task starts its own.
+    public init(
+        executable: String, limits: LoaderLimits = LoaderLimits(), spare: SpareLoader? = nil
+    ) {
         self.executable = executable
         self.limits = limits
+        self.spare = spare
     }
 
     /// Loads an object, pins what came of it, and tells what it is.
@@ -123,37 +128,58 @@ public struct Loader: Sendable {
         }
     }
 
-    /// Runs a child to its end and gives its answer; a failure in it is thrown.
+    /// Runs a child and gives its answer; a failure in it is thrown.
+    ///
+    /// Waits for its end too, unless what it holds is pinned and the spare's thread can do that.
     private func run(_ work: LoaderTask.Work, on input: Int32, _ subject: String)
         throws(LoadFailure) -> LoaderAnswer
     {
-        let exit: Child.Exit
-        do {
+        let child: RunningChild
+        do throws(Errno) {
             let text = LoaderTask(work, limits: limits).json.serialized()
             let task = try MemoryFile("apiary-task", holding: text.span)
-            exit = try Child.run(
-                executable, arguments: [], descriptors: [input, task.descriptor.raw],
-                deadlineMilliseconds: limits.deadlineMilliseconds, outputLimit: limits.reportBytes)
+            child = try start([input, task.descriptor.raw])
         } catch {
             throw LoadFailure(
                 .crash, "the loader \(executable) did not start: \(error)", errno: error)
         }
+        defer { spare?.replenish() }
+        let output = child.output(
+            deadlineMilliseconds: limits.deadlineMilliseconds, outputLimit: limits.reportBytes)
+        // Anything but a whole report is looked at again, with how it ended.
+        if let spare, case .load(let request) = work, request.pinDirectory != nil,
+            !output.wasCut, case .report(let report)? = try? answer(output.bytes, nil)
+        {
+            spare.bury(child, output)
+            return .report(report)
+        }
+        let exit = child.finish(output)
         if let failure = failure(of: exit, subject) { throw failure }
+        return try answer(exit.output, exit.text)
+    }
+
+    /// - Parameter text: what the child said beside it.
+    private func answer(_ bytes: [UInt8], _ text: String?) throws(LoadFailure) -> LoaderAnswer {
         let answer: LoaderAnswer?
         do {
             let limits = JSONLimits(depth: 64, values: 10_000_000)
-            answer = LoaderAnswer(json: try JSONValue.parse(exit.output.span, limits: limits))
+            answer = LoaderAnswer(json: try JSONValue.parse(bytes.span, limits: limits))
         } catch {
             throw LoadFailure(
-                .crash, "the loader's report is not JSON: \(error.reason)", libbpfLog: exit.text)
+                .crash, "the loader's report is not JSON: \(error.reason)", libbpfLog: text)
         }
         switch answer {
         case .failure(let failure)?: throw failure
         case let answer?: return answer
         case nil:
             throw LoadFailure(
-                .crash, "the loader's report is not of this daemon's version", libbpfLog: exit.text)
+                .crash, "the loader's report is not of this daemon's version", libbpfLog: text)
         }
+    }
+
+    private func start(_ descriptors: [Int32]) throws(Errno) -> RunningChild {
+        if let spare = spare?.take(descriptors) { return spare }
+        return try Child.start(executable, arguments: [], descriptors: descriptors)
     }
 
     /// What an end other than "exited with 0 after a whole report" means.

@@ -26,6 +26,9 @@ enum LibbpfLog {
         return lines.isEmpty ? nil : lines.joined(separator: "\n")
     }
 
+    /// Forgets what was printed so far.
+    static func clear() { kept.withLock { $0 = [] } }
+
     fileprivate static func append(_ text: [UInt8]) {
         kept.withLock { kept in
             kept.append(contentsOf: text)

@@ -13,6 +13,7 @@ extension ObjectLoader {
         let object = try OpenObject(input)
         let functions = try choose(request.onlyFunctions, of: object)
         try setTargets(request, of: functions)
+        for function in functions { try checkTarget(of: function, request) }
         try MapOptions.set(request, on: object.maps)
         try MapQuota.check(request, object.maps)
         let types = try ObjectTypes(object)
@@ -49,6 +50,25 @@ extension ObjectLoader {
                     valueType: types?.value ?? 0)
             },
             globals: Globals.list(object, types),
+            eventTypes: EventTypes.find(object, functions),
+            libbpfVersion: unsafe String(cString: libbpf_version_string()))
+    }
+
+    /// Does of a load what the kernel is not asked for (`WarmUp`).
+    static func rehearse(_ input: borrowing FileDescriptor) throws(LoadFailure) -> LoadReport {
+        let (_, license) = try checkHeader(of: input)
+        let object = try OpenObject(input)
+        let functions = try choose(nil, of: object)
+        let types = try ObjectTypes(object)
+        let logs = VerifierLogs(.brief, functions: functions.count)
+        for (index, function) in functions.enumerated() { function.use(logs, index: index) }
+        return LoadReport(
+            license: license,
+            functions: functions.map { function in
+                function.report(
+                    target: nil, instructions: function.instructions, pin: "p0", log: nil)
+            },
+            maps: [], globals: Globals.list(object, types),
             eventTypes: EventTypes.find(object, functions),
             libbpfVersion: unsafe String(cString: libbpf_version_string()))
     }
@@ -136,6 +156,26 @@ extension ObjectLoader {
                     errno: failure, function: name, libbpfLog: LibbpfLog.text, pointer: pointer)
             }
         }
+    }
+
+    /// The kernel fixes at the load what such a function attaches to: neither the section nor the
+    /// request may be silent.
+    private static func checkTarget(of function: ObjectFunction, _ request: LoadRequest)
+        throws(LoadFailure)
+    {
+        let isReplacement = function.type == BPF_PROG_TYPE_EXT
+        guard function.hasTarget, request.targets[function.name] == nil,
+            isReplacement || function.sectionTarget.isEmpty
+        else { return }
+        let what =
+            isReplacement
+            ? "replaces a function of another program, and its section cannot say of which"
+            : "attaches to a name in the kernel that its section does not say"
+        throw LoadFailure(
+            .relocation,
+            "function \"\(function.name)\" in section \"\(function.section)\" \(what): the kernel "
+                + "fixes that at the load", function: function.name,
+            pointer: JSONPointer.root.appending("targets").appending(function.name).description)
     }
 
     /// Pins by descriptor, in the report's order.

@@ -20,7 +20,7 @@ extension Transaction {
     func audit(_ origin: ChangeOrigin, subject: String, outcome: String) throws {
         let time = Int64(Date().timeIntervalSince1970 * 1_000_000_000)
         let revision = revision == 0 ? nil : revision
-        try database.execute(
+        try database.executeCached(
             sql: """
                 INSERT INTO audit (time, request_id, actor, action, subject, outcome, revision,
                     peer, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -34,12 +34,12 @@ extension Transaction {
             requestID: origin.requestID, actor: origin.actor, action: origin.action,
             subject: subject, outcome: outcome, revision: revision, peer: origin.peer,
             digest: origin.digest)
-        let before =
-            try String.fetchOne(database, sql: "SELECT head_hash FROM audit_chain") ?? ""
+        let head = try database.cachedStatement(sql: "SELECT head_hash FROM audit_chain")
+        let before = try String.fetchOne(head) ?? ""
         let link = AuditChain.link(row, after: before)
-        try database.execute(
+        try database.executeCached(
             sql: "UPDATE audit SET hash = ? WHERE sequence = ?", arguments: [link, row.sequence])
-        try database.execute(
+        try database.executeCached(
             sql: "UPDATE audit_chain SET head_sequence = ?, head_hash = ?",
             arguments: [row.sequence, link])
         audited.append(row.linked(link))
@@ -53,13 +53,13 @@ extension Transaction {
             database, sql: "SELECT sequence, hash FROM audit WHERE sequence = ?",
             arguments: [oldest])
         guard let anchor else { return }
-        try database.execute(
+        try database.executeCached(
             sql: """
                 UPDATE audit_chain SET anchor_sequence = :sequence, anchor_hash = :hash
                 WHERE anchor_sequence < :sequence
                 """,
             arguments: ["sequence": anchor["sequence"] as Int64, "hash": anchor["hash"] as String])
-        try database.execute(
+        try database.executeCached(
             sql: "DELETE FROM audit WHERE sequence <= ?", arguments: [oldest])
     }
 }

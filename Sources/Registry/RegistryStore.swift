@@ -157,10 +157,9 @@ public final class RegistryStore: Sendable {
         _ body: (Transaction) throws -> Void
     ) throws(RegistryError) -> Int64 {
         try write { transaction in
-            transaction.revision =
-                try Int64.fetchOne(
-                    transaction.database,
-                    sql: "UPDATE state SET revision = revision + 1 RETURNING revision") ?? 0
+            let raise = try transaction.database.cachedStatement(
+                sql: "UPDATE state SET revision = revision + 1 RETURNING revision")
+            transaction.revision = try Int64.fetchOne(raise) ?? 0
             try body(transaction)
             try transaction.audit(origin, subject: subject, outcome: "ok")
             fault(.beforeCommit)

@@ -18,7 +18,7 @@ public final class Transaction {
 
     /// Writes the row with this change's revision.
     public func put(_ row: ProgramRow) throws {
-        try database.execute(
+        try database.executeCached(
             sql: """
                 INSERT INTO programs (name, digest, size_bytes, options, labels, state, load_id,
                     boot_id, report, problem, loaded_at, kernel_ids, revision)
@@ -38,12 +38,12 @@ public final class Transaction {
     }
 
     public func removeProgram(_ name: String) throws {
-        try database.execute(sql: "DELETE FROM programs WHERE name = ?", arguments: [name])
+        try database.executeCached(sql: "DELETE FROM programs WHERE name = ?", arguments: [name])
     }
 
     /// Writes the row with this change's revision.
     public func put(_ row: ProbeRow) throws {
-        try database.execute(
+        try database.executeCached(
             sql: """
                 INSERT INTO probes (id, program, function, attach, enabled, labels, state, pin,
                     boot_id, problem, created_at, link_ids, target, when_gone,
@@ -68,11 +68,11 @@ public final class Transaction {
     }
 
     public func removeProbe(_ id: String) throws {
-        try database.execute(sql: "DELETE FROM probes WHERE id = ?", arguments: [id])
+        try database.executeCached(sql: "DELETE FROM probes WHERE id = ?", arguments: [id])
     }
 
     public func put(_ row: IntentRow) throws {
-        try database.execute(
+        try database.executeCached(
             sql: """
                 INSERT OR REPLACE INTO intents (name, kind, subject, boot_id, started_at)
                 VALUES (?, ?, ?, ?, ?)
@@ -84,18 +84,18 @@ public final class Transaction {
     }
 
     public func removeIntent(_ name: String) throws {
-        try database.execute(sql: "DELETE FROM intents WHERE name = ?", arguments: [name])
+        try database.executeCached(sql: "DELETE FROM intents WHERE name = ?", arguments: [name])
     }
 
     /// Keeps a row of an object whose bytes are on the disk already.
     public func put(_ row: ObjectRow) throws {
-        try database.execute(
+        try database.executeCached(
             sql: "INSERT OR IGNORE INTO objects (digest, size_bytes, created_at) VALUES (?, ?, ?)",
             arguments: [row.digest, row.sizeBytes, Int64(bitPattern: row.createdAtNanoseconds)])
     }
 
     public func removeObject(_ digest: String) throws {
-        try database.execute(sql: "DELETE FROM objects WHERE digest = ?", arguments: [digest])
+        try database.executeCached(sql: "DELETE FROM objects WHERE digest = ?", arguments: [digest])
     }
 
     /// One more row of the audit log, for a part of this change.
@@ -120,5 +120,13 @@ enum Labels {
         return Dictionary(
             members.compactMap { member in member.value.string.map { (member.name, $0) } },
             uniquingKeysWith: { $1 })
+    }
+}
+
+extension Database {
+    /// As `execute`, compiled once for the connection: a change has some ten statements, which take
+    /// longer to compile than to run.
+    func executeCached(sql: String, arguments: StatementArguments) throws {
+        try cachedStatement(sql: sql).execute(arguments: arguments)
     }
 }

@@ -18,11 +18,11 @@ extension Configuration {
         return limits
     }
 
-    func makeLoader() -> Loader {
+    var loaderLimits: LoaderLimits {
         var limits = LoaderLimits()
         limits.deadlineMilliseconds = integer("loader_deadline_ms")
         limits.cpuSeconds = integer("loader_cpu_s")
         limits.addressSpaceBytes = integer("loader_memory_bytes")
-        return Loader(executable: text("loader"), limits: limits)
+        return limits
     }
 }

@@ -33,7 +33,9 @@ struct Daemon {
         try prepareMounts()
         locks.append(
             try lock(configuration.text("bpffs"), FileLock.init(directory:)))
-        let node = try makeNode()
+        let spare = try SpareLoader(
+            executable: configuration.text("loader"), limits: configuration.loaderLimits)
+        let node = try makeNode(spare)
         if configuration.flag("run_stats") {
             do { try node.holdRunStatistics() } catch {
                 log.warning("run_stats: \(error.detail)")
@@ -63,6 +65,7 @@ struct Daemon {
             throw ExitCode(1)
         }
         log.notice("ready")
+        spare.replenish()
         try start(folder)
         supervisor.notify("READY=1\nSTATUS=Serving")
         wait(server, service, supervisor)
@@ -70,6 +73,7 @@ struct Daemon {
         folder?.stop()
         node.stop()
         server.stop(deadlineMilliseconds: 2500)
+        spare.stop()
         if node.isToDetach || configuration.flag("detach_on_stop") {
             node.detachEverything()
             log.notice("stopped; nothing is left in the kernel")
@@ -79,12 +83,14 @@ struct Daemon {
         _ = locks
     }
 
-    private func nodeConfiguration() throws -> NodeConfiguration {
+    private func nodeConfiguration(_ spare: SpareLoader) throws -> NodeConfiguration {
         var node = NodeConfiguration(
             stateDirectory: configuration.text("state_dir"),
             journalDirectory: configuration.text("journal_dir"),
             bpffsDirectory: configuration.text("bpffs"),
-            loader: configuration.makeLoader(),
+            loader: Loader(
+                executable: configuration.text("loader"), limits: configuration.loaderLimits,
+                spare: spare),
             auditRows: configuration.integer("audit_rows"))
         node.journalLimits.bytesPerStream = configuration.integer("journal_stream_bytes")
         node.journalLimits.bytesInAll = configuration.integer("journal_bytes")
@@ -141,9 +147,9 @@ struct Daemon {
         ]
     }
 
-    private func makeNode() throws -> Node {
+    private func makeNode(_ spare: SpareLoader) throws -> Node {
         do {
-            return try Node(nodeConfiguration(), log: log)
+            return try Node(nodeConfiguration(spare), log: log)
         } catch let error as RegistryError {
             let path = configuration.text("state_dir") + "/registry.sqlite"
             let advice =

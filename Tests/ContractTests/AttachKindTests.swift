@@ -29,4 +29,10 @@ struct AttachKindTests {
             #expect(seen[name] == Set(AttachKinds.members(of: name)), "\(name)")
         }
     }
+
+    @Test func `without a kind, the members of all kinds are taken`() {
+        let listed = schemas?["AttachBySection"]?["properties"]?.object?.members ?? []
+        let members = Set(AttachKinds.names.flatMap { AttachKinds.members(of: $0) })
+        #expect(Set(listed.map(\.name)) == members)
+    }
 }

@@ -90,6 +90,10 @@ import Testing
         Row("core_member", "relocation", "missing_kernel_type", "apiary_no_such_member"),
         Row("core_type", "relocation", "missing_kernel_type", "apiary_no_such_type"),
         Row("btf_target", "relocation", "missing_kernel_type", "apiary_no_such_tracepoint"),
+        Row("target_fentry", "relocation", "missing_target", "section \"fentry\""),
+        Row("target_lsm", "relocation", "missing_target", "section \"lsm\""),
+        Row("target_iter", "relocation", "missing_target", "section \"iter\""),
+        Row("target_freplace", "relocation", "missing_target", "function of another program"),
         Row("extern_kconfig", "relocation", "missing_kernel_type", "APIARY_NO_SUCH_OPTION"),
         Row("extern_symbol", "relocation", "missing_kernel_type", "apiary_no_such_symbol"),
         Row("map_large", "map", "map_too_big", "huge"),
@@ -125,6 +129,12 @@ import Testing
     {
         let answer = try refusal(row)
         if row.stage == "map" { #expect(answer["/map"]?.string == row.words) }
+        if row.cause == "missing_target" {
+            let hint = answer["/hint"]?.string ?? ""
+            #expect(hint.contains(#""functions": {"targets": {"broken": "#), "\(hint)")
+            #expect(answer["/pointer"] == "/functions/targets/broken")
+            return
+        }
         #expect(answer["/libbpf_log"]?.string?.isEmpty ?? true == false || row.stage == "elf")
     }
 
@@ -157,7 +167,10 @@ import Testing
     @Test func `a loader without enough descriptors says which limit it met`() throws {
         let apiary = try TestDaemon()
         let daemon = try #require(apiary.processIdentifier)
-        try Machine.run("prlimit", "--pid", "\(daemon)", "--nofile=250:250")
+        #expect(try apiary.isAtRest)
+        for process in try apiary.spares + [daemon] {
+            try Machine.run("prlimit", "--pid", "\(process)", "--nofile=250:250")
+        }
         let answer = try apiary.curl("PUT /v1/programs/x", file: "throng.bpf.o")
             .answers(422, #"{"cause":"rlimit","errno":"EMFILE"}"#)
         #expect(answer["/hint"]?.string?.contains("LimitNOFILE") == true)
@@ -188,7 +201,7 @@ import Testing
         }
         try apiary.curl("GET /v1/programs").answers(200, #"{"items":[]}"#)
         #expect(try apiary.pins == [])
-        #expect(try apiary.children == [])
+        #expect(try apiary.isAtRest)
     }
 
     /// The kernel is to refuse a map that is too large, not our own limit.

@@ -141,6 +141,11 @@ import Testing
         try apiary.curl("GET /v1/events?source=trace_pipe&program=s")
             .answers(400, problem: .invalidParameter)
         try apiary.curl("GET /v1/events?source=dmesg").answers(400, problem: .invalidParameter)
+        let instances = "/sys/kernel/tracing/instances"
+        let id = lines[0]["cursor"]?.string?.prefix(16) ?? ""
+        #expect(try FileSystem.list(instances).contains("apiary-\(id)"))
+        apiary.stop()
+        #expect(try !FileSystem.list(instances).contains("apiary-\(id)"))
     }
 
     @Test func `options that the object does not have are refused with their place`() throws {

@@ -76,16 +76,26 @@ extension TestDaemon {
         get throws { try FileSystem.list(bpffs).filter { !$0.contains(".") }.sorted() }
     }
 
-    /// Processes whose parent it is: loaders.
-    var children: [Int32] {
-        get throws {
-            guard let processIdentifier else { return [] }
-            return try FileSystem.list("/proc").compactMap { Int32($0) }.filter { id in
-                // "12 (a name) S 1 …": the parent is the second word after the name.
-                let text = FileSystem.text("/proc/\(id)/stat") ?? ""
-                let words = text.split(separator: ")").last?.split(separator: " ") ?? []
-                return words.count > 1 && Int32(words[1]) == processIdentifier
-            }
+    /// Processes whose parent it is: loaders, but for the spare that waits for its task.
+    var children: [Int32] { get throws { try processes { $0 != "apiary-spare" } } }
+
+    /// Waits for the end of the last loader, and for the next to wait in its place.
+    var isAtRest: Bool {
+        get throws { try Machine.waits { try children.isEmpty && spares.count == 1 } }
+    }
+
+    /// The loader that waits for its task.
+    var spares: [Int32] { get throws { try processes { $0 == "apiary-spare" } } }
+
+    private func processes(_ isWanted: (Substring) -> Bool) throws -> [Int32] {
+        guard let processIdentifier else { return [] }
+        return try FileSystem.list("/proc").compactMap { Int32($0) }.filter { id in
+            // "12 (a name) S 1 …": the parent is the second word after the name.
+            let text = FileSystem.text("/proc/\(id)/stat") ?? ""
+            let parts = text.split(separator: ")")
+            let words = parts.last?.split(separator: " ") ?? []
+            let name = parts.first?.split(separator: "(").last ?? ""
+            return words.count > 1 && Int32(words[1]) == processIdentifier && isWanted(name)
         }
     }
 

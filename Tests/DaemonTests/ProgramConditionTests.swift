@@ -73,7 +73,7 @@ import Testing
             """)
         #expect(rehearsed.header("Location") == nil)
         #expect(try apiary.pins == [])
-        #expect(try apiary.children == [])
+        #expect(try apiary.isAtRest)
         try apiary.curl("GET /v1/programs/x").answers(404, problem: .notFound)
         try apiary.curl("GET /v1/programs").answers(200, #"{"items":[],"revision":"0"}"#)
         try apiary.curl("PUT /v1/programs/x?dry_run=true", file: "refused_null.bpf.o")

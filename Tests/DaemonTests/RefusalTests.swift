@@ -22,7 +22,7 @@ import Testing
     private func isUnharmed() throws {
         #expect(apiary.processIdentifier == processIdentifier)
         #expect(try apiary.pins == [])
-        #expect(try apiary.children == [])
+        #expect(try apiary.isAtRest)
         try apiary.curl("GET /v1/programs/x").answers(404, problem: .notFound)
         try apiary.curl("GET /v1/objects").answers(200, #"{"items":[]}"#)
     }
@@ -69,7 +69,7 @@ import Testing
         }
         #expect(apiary.processIdentifier == processIdentifier)
         #expect(try apiary.pins == [])
-        #expect(try apiary.children == [])
+        #expect(try apiary.isAtRest)
         try apiary.curl("GET /v1/programs").answers(200, #"{"items":[]}"#)
         // Most bytes matter; not all do.
         #expect((statuses[422] ?? 0) > 30, "\(statuses)")

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Glibc
 public import JSON
 internal import Linux
 public import Testing
@@ -53,6 +54,11 @@ public final class EventLines {
         try runWithDefaultSignals(process)
         try output.close()
         try errorOutput.close()
+    }
+
+    /// Sends a signal to the client: SIGSTOP makes one that does not read.
+    public func signal(_ number: Int32) {
+        if process.isRunning { kill(process.processIdentifier, number) }
     }
 
     deinit { stop() }
@@ -123,6 +129,8 @@ public final class EventLines {
     public func stop() {
         guard process.isRunning else { return }
         process.terminate()
+        // One that was stopped takes the signal only when it goes on.
+        signal(SIGCONT)
         process.waitUntilExit()
     }
 

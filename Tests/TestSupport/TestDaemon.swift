@@ -1,4 +1,5 @@
 public import Foundation
+internal import Glibc
 internal import Linux
 
 /// Why a daemon of a test could not be started, or curl could not ask it.
@@ -63,6 +64,7 @@ public final class TestDaemon {
 
     deinit {
         stop()
+        removeTraceInstance()
         if mountedBPFFS { unmount() }
         do { try FileSystem.removeTree(directory) } catch {
             print("TestDaemon: \(directory) stays: \(error)")
@@ -168,6 +170,14 @@ public final class TestDaemon {
         }
     }
 
+    /// What a daemon that was killed leaves in tracefs, by its journal's id.
+    private func removeTraceInstance() {
+        let id = FileSystem.text(runtimeDirectory + "/journal/journal-id") ?? ""
+        let path = "\(TracingFileSystem.path)/instances/apiary-\(id.prefix { $0 != "\n" })"
+        guard id.utf8.count > 15, FileSystem.exists(path) else { return }
+        if unsafe rmdir(path) != 0 { print("TestDaemon: \(path) stays: \(Errno.current)") }
+    }
+
     private func unmount() {
         for options in [[], ["--lazy"]] {
             do {
@@ -217,7 +227,7 @@ struct Deadline {
 
 /// Tracepoints need a tracefs, and fresh machines have none mounted.
 enum TracingFileSystem {
-    private static let path = "/sys/kernel/tracing"
+    static let path = "/sys/kernel/tracing"
 
     static func mountWhereMissing() throws {
         let mounts = FileSystem.text("/proc/mounts") ?? ""

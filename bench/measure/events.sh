@@ -4,6 +4,18 @@
 event_prefix='{"kind":"event"'
 follow='http://apiary/v1/events?program=produce&since=now&follow=true&records=events'
 
+# What is called while the source still runs: nothing, or a function's name.
+at_end=
+
+# The stream's ledger in short, while its reader is there.
+ledger_line() {
+    api GET '/v1/events/ledger?program=produce' | python3 -c '
+import json, sys
+row = json.load(sys.stdin)["items"][0]
+print({name: row[name] for name in ("received", "journaled", "lost")}, row["readers"])
+' >"$work/ledger"
+}
+
 # Runs a command into the sink while the trigger works, and sets events, bytes, nanoseconds, lost,
 # p50, p99, asked (records) and cpu (ns of the process WATCHED, `self` for the command's own).
 # through_sink WAIT SINK_SECONDS PREFIX CHECK RATE TRIGGER_SECONDS BURST WATCHED command…
@@ -31,6 +43,7 @@ through_sink() {
     read -r events bytes nanoseconds lost p50 p99 <&3
     exec 3>&-
     cpu=$(($(cpu_ns "$watched") - before))
+    [ -z "$at_end" ] || "$at_end" || true
     end "$sink"
     end "$trigger"
     end "$source"
@@ -57,6 +70,19 @@ through_ours() {
     return $result
 }
 
+# through_served …: through_sink with the peer in C behind HTTP, followed by one curl as well.
+through_served() {
+    "$tools/ringbuf" "$tools/produce.bpf.o" --serve "$work/peer.sock" 2>"$work/peer.log" &
+    local peer=$! result=0 attempt
+    for attempt in $(seq 50); do
+        [ -S "$work/peer.sock" ] && break
+        sleep 0.1
+    done
+    through_sink "$@" "$peer" curl -sN --unix-socket "$work/peer.sock" http://peer/ || result=1
+    end "$peer"
+    return $result
+}
+
 measure_events() {
     local round length=$((seconds + 12))
     daemon_start || true
@@ -64,6 +90,7 @@ measure_events() {
         if [ -n "$daemon" ] && through_ours 0.5 "$seconds" "$event_prefix" "" 0 $length 64; then
             sample_flow events.ours
         fi
+        through_served 0.5 "$seconds" "$event_prefix" "" 0 $length 64 && sample_flow events.served
         through_sink 0.5 "$seconds" "$event_prefix" "" 0 $length 64 self \
             "$tools/ringbuf" "$tools/produce.bpf.o" && sample_flow events.c
         through_sink 0.5 "$seconds" '{"ts"' "" 0 $length 64 self \
@@ -72,23 +99,57 @@ measure_events() {
             bpftrace -f json bench/peers/events.bt && sample_flow events.bpftrace
     done
     daemon_stop
-    row "events to one curl, M/s; C on libbpf" events.ours.rate events.c.rate
-    row "  ; C on libbpf, the record without envelope" events.ours.rate events.lean.rate
+    row "events to one curl, M/s; C on libbpf to one curl" events.ours.rate events.served.rate
+    row "  ; C on libbpf into a pipe, without curl" events.ours.rate events.c.rate
+    row "  ; the same, the record without envelope" events.ours.rate events.lean.rate
     row "  ; bpftrace -f json" events.ours.rate events.bpftrace.rate
-    row "  processor time an event, ns; C on libbpf" events.ours.cpu events.c.cpu
+    row "  processor time an event, ns; C to one curl" events.ours.cpu events.served.cpu
     row "  bytes a line; C on libbpf" events.ours.size events.c.size
 }
 
-# A rate that both should hold: what is missing at the end, wherever it was lost.
+# highest NAME FUNCTION: the highest rate of a ladder at which a follower gets every event, in M/s.
+highest() {
+    local name=$1 how=$2 rate best=0 attempt
+    for rate in 1000 1250 1500 1750 2000 2500 3000 3500 4000 5000 6000; do
+        local held=
+        for attempt in 1 2; do
+            "$how" 0.5 $((seconds + 2)) "$event_prefix" "" "${rate}000" "$seconds" 64 || return 1
+            if [ "$events" -eq "$asked" ]; then
+                held=yes
+                break
+            fi
+        done
+        [ -n "$held" ] || break
+        best=$rate
+    done
+    sample "highest.$name" "$(awk -v r=$best 'BEGIN { print r / 1000 }')"
+}
+
+through_pipe() { through_sink "$@" self "$tools/ringbuf" "$tools/produce.bpf.o"; }
+
+measure_highest() {
+    if daemon_start; then highest ours through_ours || true; fi
+    daemon_stop
+    highest served through_served || true
+    highest c through_pipe || true
+    row "highest rate to one curl, nothing lost, M/s; C to one curl" highest.ours highest.served
+    row "  ; C on libbpf into a pipe, without curl" highest.ours highest.c
+}
+
+# A rate that both should hold: what is missing at the end, wherever it was lost. Ours says it too,
+# by its ledger.
 measure_steady() {
     local rate=1000000
-    local -a how=(0.5 $((steady_seconds + 1)) "$event_prefix" "" $rate "$steady_seconds" 64)
+    local -a how=(0.5 $((steady_seconds + 2)) "$event_prefix" "" $rate "$steady_seconds" 64)
+    at_end=ledger_line
     if daemon_start && through_ours "${how[@]}"; then
+        say "  asked $asked, come $events; the ledger: $(cat "$work/ledger")"
         sample steady.ours $((asked - events))
         sample_flow steady.ours
     fi
+    at_end=
     daemon_stop
-    through_sink "${how[@]}" self "$tools/ringbuf" "$tools/produce.bpf.o"
+    through_pipe "${how[@]}"
     sample steady.c $((asked - events))
     sample_flow steady.c
     row "lost of 1 M/s for $steady_seconds s; C on libbpf" steady.ours steady.c

@@ -39,16 +39,27 @@ for _ in range(count):
     held.append(s)
 got = sum(1 for s in held if b"hello" in s.recv(4096) or b"hello" in s.recv(4096))
 open(sys.argv[3], "w").write(str(got))
-time.sleep(60)
+time.sleep(180)
 PYTHON
     jobs_of_ours=($!)
     local attempt
-    for attempt in $(seq 300); do
+    for attempt in $(seq 1200); do
         [ -s "$work/opened" ] && break
         sleep 0.1
     done
     after=$(awk '/^VmRSS/ { print $2 }' "/proc/$daemon/status")
+    if [ ! -s "$work/opened" ]; then
+        say "the readers have no hello after two minutes"
+        return 1
+    fi
     say "  $(cat "$work/opened") of $count readers have their hello after $attempt looks"
+    # Between two heartbeats nothing happens: the pump sleeps, and so does everybody else.
+    sleep 1
+    local slept
+    slept=$(sleeps "$daemon")
+    sleep 5
+    sample readers.wakeups "$(awk -v a="$slept" -v b="$(sleeps "$daemon")" \
+        'BEGIN { print (b - a) / 5 }')"
     end "${jobs_of_ours[0]}"
     jobs_of_ours=()
     sample readers.memory "$(awk -v a="$before" -v b="$after" -v n=$count \
@@ -59,14 +70,16 @@ PYTHON
 allocations() {
     command -v bpftrace >/dev/null || return 0
     local libc calls asked
-    libc=$(ldd "$binary" | awk '/libc\.so/ { print $3 }')
+    libc=$(ldd "$binary" | awk '$1 == "libc.so.6" { print $3 }')
     change PUT '/v1/programs/produce?attach=auto' -T "$tools/produce.bpf.o" || return 1
     curl -sN --unix-socket "$socket" "$follow" -o /dev/null &
     jobs_of_ours=($!)
     bpftrace -p "$daemon" -e "uprobe:$libc:malloc,uprobe:$libc:posix_memalign,uprobe:$libc:calloc,
-        uprobe:$libc:realloc { @calls = count(); }" >"$work/calls" 2>/dev/null &
+        uprobe:$libc:realloc { @calls = count(); }" >"$work/calls" 2>"$work/calls.log" &
     jobs_of_ours+=($!)
     sleep 3
+    # One request, so that a count of nothing at all shows that nothing was counted.
+    api GET /v1/health >"$work/answer"
     "$tools/trigger" 500000 2 64 >"$work/trigger"
     sleep 1
     end "${jobs_of_ours[1]}" -INT
@@ -75,7 +88,12 @@ allocations() {
     calls=$(awk -F': ' '/@calls/ { print $2 }' "$work/calls")
     read -r asked <"$work/trigger"
     change DELETE '/v1/programs/produce?purge=true' || return 1
-    sample readers.allocations "$(awk -v c="${calls:-0}" -v n="$asked" 'BEGIN { print c / n }')"
+    if [ -z "$calls" ]; then
+        say "bpftrace counted nothing: $(tail -c 300 "$work/calls.log")"
+        return 1
+    fi
+    say "  $calls calls of malloc for $asked events and one request"
+    sample readers.allocations "$(awk -v c="$calls" -v n="$asked" 'BEGIN { print c / n }')"
 }
 
 # Nanoseconds that the program runs for each record, by the kernel's own statistics.
@@ -97,6 +115,28 @@ PYTHON
     )"
 }
 
+# pace RECORDS MICROSECONDS: a daemon with these batches: latency at 100 k/s, and the cost there.
+pace() {
+    local records=$1 microseconds=$2
+    APIARY_BATCH_RECORDS=$records APIARY_BATCH_DEADLINE_US=$microseconds daemon_start || return 0
+    if through_ours 0.5 "$seconds" "$event_prefix" check 100000 $((seconds + 1)) 64; then
+        sample_latency "pace.$records.$microseconds"
+        sample_flow "pace.$records.$microseconds"
+    fi
+    daemon_stop
+    row "batches of $records, $microseconds us: p50 at 100 k/s, us" \
+        "pace.$records.$microseconds.p50" none
+    row "  p99, us" "pace.$records.$microseconds.p99" none
+    row "  processor time an event, ns" "pace.$records.$microseconds.cpu" none
+}
+
+measure_pace() {
+    local microseconds
+    for microseconds in 0 100 500 2000 10000; do pace 4096 $microseconds; done
+    pace 256 500
+    pace 65536 500
+}
+
 measure_readers() {
     local round
     daemon_start || return 0
@@ -107,6 +147,7 @@ measure_readers() {
     done
     allocations || true
     daemon_stop
+    row "wake-ups a second, all threads, 5000 idle readers" readers.wakeups none
     row "processor time an event with 100 readers, ns; with 1" readers.100 readers.1
     row "memory of an idle reader, KiB" readers.memory none
     row "allocations an event" readers.allocations none

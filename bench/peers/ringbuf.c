@@ -1,5 +1,8 @@
 // The peer for events: loads produce.bpf.o, attaches it, and writes one JSON line for each record.
-// ringbuf OBJECT [--lean]   --lean writes the record alone, without Apiary's envelope
+// ringbuf OBJECT [--lean] [--serve SOCKET]
+//   --lean   writes the record alone, without Apiary's envelope
+//   --serve  answers one HTTP request with the lines, in chunks, instead of writing them to stdout:
+//            what a client of HTTP costs is then in both
 // Says "ready" on stderr when attached; ends on SIGTERM or when its output is closed.
 #define _GNU_SOURCE
 #include <bpf/bpf.h>
@@ -8,6 +11,8 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,8 +32,14 @@ struct event {
 
 enum { FLUSH = 256 << 10, ROOM = FLUSH + 4096 };
 
-static char buffer[ROOM];
-static char *at = buffer;
+// A chunk's size before the lines, and the end of its line: eight digits, then CR LF.
+enum { CHUNK_HEAD = 10 };
+
+static char chunk[CHUNK_HEAD + ROOM];
+static char *const buffer = chunk + CHUNK_HEAD;
+static char *at = chunk + CHUNK_HEAD;
+static int output = 1;
+static bool serves;
 static uint64_t lines;
 static bool lean;
 static int64_t wall_offset_ns;
@@ -42,8 +53,16 @@ static void stop(int signal)
 
 static void flush(void)
 {
-    for (const char *from = buffer; from < at;) {
-        const ssize_t count = write(1, from, at - from);
+    const char *from = buffer;
+    if (serves && at > buffer) {
+        char head[CHUNK_HEAD + 1];
+        snprintf(head, sizeof head, "%08x\r\n", (unsigned)(at - buffer));
+        memcpy(chunk, head, CHUNK_HEAD);
+        at = PUT(at, "\r\n");
+        from = chunk;
+    }
+    while (from < at) {
+        const ssize_t count = write(output, from, at - from);
         if (count < 0 && errno == EINTR && !stopping)
             continue;
         if (count < 0) {
@@ -125,18 +144,46 @@ static int write_line(void *context, void *bytes, size_t size)
     return stopping ? -EINTR : 0;
 }
 
+// Waits for one client, reads its request, and begins the answer.
+static int serve(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    unlink(path);
+    const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 1))
+        return -1;
+    const int client = accept(listener, NULL, NULL);
+    close(listener);
+    char request[4096];
+    if (client < 0 || read(client, request, sizeof request) <= 0)
+        return -1;
+    dprintf(client, "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n"
+                    "Transfer-Encoding: chunked\r\n\r\n");
+    return client;
+}
+
 int main(int argc, char **argv)
 {
+    const char *path = NULL;
+    for (int i = 2; i < argc; i++) {
+        if (!strcmp(argv[i], "--lean"))
+            lean = true;
+        else if (!strcmp(argv[i], "--serve") && i + 1 < argc)
+            path = argv[++i];
+    }
     if (argc < 2) {
-        fprintf(stderr, "usage: ringbuf OBJECT [--lean]\n");
+        fprintf(stderr, "usage: ringbuf OBJECT [--lean] [--serve SOCKET]\n");
         return 2;
     }
-    lean = argc > 2 && !strcmp(argv[2], "--lean");
     // Without SA_RESTART: a write to a full pipe must not outlive the wish to stop.
     const struct sigaction stops = {.sa_handler = stop};
     sigaction(SIGTERM, &stops, NULL);
     sigaction(SIGINT, &stops, NULL);
     signal(SIGPIPE, SIG_IGN);
+    serves = path != NULL;
+    if (serves && (output = serve(path)) < 0)
+        return 1;
     wall_offset_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
 
     struct bpf_object *object = bpf_object__open_file(argv[1], NULL);

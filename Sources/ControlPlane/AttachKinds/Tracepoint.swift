@@ -30,22 +30,23 @@ struct TracepointKind: AttachKind {
         guard error.errno == .enoent else { return nil }
         let category = site.text("category") ?? ""
         let name = site.text("name") ?? ""
+        let (member, near) = wrong(category, name)
         return site.missing(
-            "This kernel has no tracepoint \(category)/\(name).", "name",
-            near: near(category, name))
+            "This kernel has no tracepoint \(category)/\(name).", member, near: near)
     }
 
-    private func near(_ category: String, _ name: String) -> [String] {
+    /// Which of the two there is none of, and what is near it.
+    private func wrong(_ category: String, _ name: String) -> (member: String, near: [String]) {
         // Where tracefs cannot be listed there is nothing to suggest.
         do {
             let categories = try Tracepoints.categories()
             guard categories.contains(category) else {
-                return NearMatches.find(category, among: categories)
+                return ("category", NearMatches.find(category, among: categories))
             }
             let names = try Tracepoints.names(category: category)
-            return NearMatches.find(name, among: names).map { "\(category)/\($0)" }
+            return ("name", NearMatches.find(name, among: names).map { "\(category)/\($0)" })
         } catch {
-            return []
+            return ("name", [])
         }
     }
 }

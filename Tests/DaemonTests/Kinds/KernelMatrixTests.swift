@@ -89,6 +89,51 @@ import Testing
         }
     }
 
+    /// Before 5.15 the kernel has no link for perf events, which go with the daemon: it attaches
+    /// them again.
+    @Test func `a probe that is not pinned counts again after a kill and a start`() throws {
+        let rig = try KindsRig("on_kprobe", "on_tracepoint", "on_clock", "on_raw")
+        let other = try Workload()
+        let probes: [(id: String, slot: Int, function: String, attach: String)] = [
+            (
+                "uprobe", 6, "on_kprobe",
+                #""kind":"uprobe","binary":"\#(Self.libc)","symbol":"getppid""#
+            ),
+            ("tracepoint", 14, "on_tracepoint", ""),
+            ("clock", 5, "on_clock", #""kind":"perf_event","event":"cpu-clock","frequency":99"#),
+            ("raw", 15, "on_raw", ""),
+        ]
+        var isPinned: [String: Bool] = [:]
+        for probe in probes {
+            let answer = try rig.attach(probe.function, probe.attach, id: probe.id).answers(201)
+            isPinned[probe.id] = answer["/link/pinned"]?.bool
+        }
+        for turn in 1...2 {
+            rig.apiary.kill9()
+            try rig.apiary.start()
+            for probe in probes {
+                try rig.apiary.curl("GET /v1/probes/\(probe.id)").answers(
+                    200, #"{"state":"attached","link":{"pinned":\#(isPinned[probe.id] == true)}}"#)
+                let before = try rig.count(probe.slot) ?? 0
+                try other.getppid(3)
+                try other.getpgid(3)
+                #expect(
+                    try Machine.waits { try rig.count(probe.slot) ?? 0 > before },
+                    "\(probe.id) counts after start \(turn)")
+            }
+        }
+        for probe in probes {
+            try rig.apiary.curl("DELETE /v1/probes/\(probe.id)").answers(204)
+            guard probe.id != "clock" else { continue }
+            let before = try rig.count(probe.slot)
+            try other.getppid(3)
+            try other.getpgid(3)
+            #expect(try rig.count(probe.slot) == before, "\(probe.id) is detached")
+        }
+        let pinned = isPinned.filter(\.value).keys.sorted().joined(separator: ", ")
+        print("restart: all attached again; pinned: \(pinned)")
+    }
+
     private func run(_ trial: Trial, _ rig: KindsRig, _ network: NetworkRig, _ other: Workload)
         throws -> String
     {

@@ -110,6 +110,7 @@ import Testing
             arguments: ["--listen", "127.0.0.1:\(port)", "--unprotected"] + settings)
         // What is allocated once.
         for _ in 0..<20 { _ = try latency(apiary) }
+        #expect(try apiary.isAtRest)
         return (apiary, port)
     }
 

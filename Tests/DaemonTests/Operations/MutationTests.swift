@@ -24,6 +24,7 @@ import Testing
         let sources = try Self.objects.map {
             try FileSystem.read(Repository.object("\($0).bpf.o"))
         }
+        #expect(try apiary.isAtRest)
         let before = try Traces(apiary)
         // Fixed: a failure can be had again.
         var noise = Noise(seed: 2026)

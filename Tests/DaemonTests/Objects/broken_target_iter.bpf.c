@@ -1,0 +1,11 @@
+// Something to walk that nobody has named.
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+SEC("iter")
+int broken(void *context)
+{
+    return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";
