@@ -22,9 +22,10 @@ public final class AttemptLog: Sendable {
 
     /// Notes that wait at most; beyond them they are counted.
     private static let queueLimit = 4096
-    /// Denied attempts: so many at once, and so many a second for long.
+    /// Denied attempts: so many at once, and so many a second for long. The log is bounded, and
+    /// nobody without a credential may push out of it what others did: that takes a day so.
     private static let refusalBurst = 100
-    private static let refusalsPerSecond = 10.0
+    private static let refusalsPerSecond = 1.0
     private static let usesEveryNanoseconds: UInt64 = 30_000_000_000
 
     private let state = Mutex(State())
@@ -59,7 +60,7 @@ public final class AttemptLog: Sendable {
         add(Note(origin: origin, subject: subject, outcome: outcome), isRefusal: false)
     }
 
-    /// Notes an attempt that was denied; those beyond 10 a second are only counted.
+    /// Notes an attempt that was denied; those beyond the rate are only counted.
     public func noteDenied(_ origin: ChangeOrigin, subject: String, outcome: String) {
         add(Note(origin: origin, subject: subject, outcome: outcome), isRefusal: true)
     }

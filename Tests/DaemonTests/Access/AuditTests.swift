@@ -51,6 +51,23 @@ import Testing
         #expect(apiary.log.contains("hash=" + (loaded["hash"]?.string ?? "?")))
     }
 
+    @Test func `a flood of denied attempts leaves a bounded trace, with their number`() throws {
+        let port = try TestDaemon.freePort()
+        let apiary = try TestDaemon(arguments: ["--listen", "127.0.0.1:\(port)"])
+        let began = Clock.monotonicNanoseconds()
+        try Machine.run(
+            "curl", "-s", "-o", "/dev/null", "http://127.0.0.1:\(port)/v1/programs#[1-1500]")
+        _ = try eventually {
+            // The next one that is noted brings the number of those that were not.
+            try apiary.curl("GET /v1/programs", by: .tcp(port)).answers(401)
+            return try rows(apiary, "action=not_recorded").isEmpty ? nil : true
+        }
+        let noted = try rows(apiary, "outcome=unauthenticated&limit=1000").count
+        let seconds = Int((Clock.monotonicNanoseconds() - began) / 1_000_000_000)
+        #expect(noted >= 100 && noted <= 102 + seconds, "\(noted) in \(seconds) s")
+        try apiary.curl("GET /v1/audit/chain").answers(200, #"{"intact":true,"broken_at":null}"#)
+    }
+
     @Test func `writes to maps are noted, without key or value`() throws {
         let apiary = try TestDaemon()
         try apiary.curl("PUT /v1/programs/c", file: "maps.bpf.o").answers(201)
