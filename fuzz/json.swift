@@ -26,7 +26,6 @@ import JSON
 
 /// The parts of a document, each read for itself; nil where one is not acceptable.
 private func sliced(_ bytes: [UInt8]) -> [JSONValue]? {
-    _ = try? JSONSlices.lines(of: bytes.span, limit: 100)
     var ranges: [Range<Int>]?
     if let members = try? JSONSlices.members(of: bytes.span) { ranges = members.map(\.value) }
     let start = bytes.firstIndex { ![0x20, 0x0A, 0x0D, 0x09].contains($0) } ?? 0

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// Users and groups by name, as the system knows them (getpwnam(3), getgrnam(3)). Asks files and

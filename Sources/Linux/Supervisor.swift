@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// The service supervisor that started this process, if one did: sd_notify(3), sd_listen_fds(3) and

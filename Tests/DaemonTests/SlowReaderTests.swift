@@ -1,10 +1,11 @@
+import Foundation
 import Glibc
 import JSON
 import Linux
 import TestSupport
 import Testing
 
-/// Clients that do not read.
+/// Clients that do not read, and what the ledger says meanwhile.
 @Suite(.requiresRoot, .needs(.tracepoint)) struct SlowReaderTests {
     @Test func `a reader that takes nothing is ended, and comes to read why`() throws {
         let apiary = try TestDaemon(arguments: ["--set", "slow_consumer_s=20"])
@@ -45,9 +46,111 @@ import Testing
         #expect(all.last?.at("/data/number")?.int == 2000)
     }
 
+    @Test func `the ledger balances whenever it is read, also with slow readers and after kills`()
+        throws
+    {
+        let apiary = try TestDaemon()
+        let producer = try Torrent()
+        defer { producer.stop() }
+        try Self.load(apiary, pid: producer.processIdentifier)
+        var last = 0
+        for round in 0..<3 {
+            let readers = try ["", "&filter=number%20%26%201", "&sample=1/7", "&type=none"]
+                .map { try Reader(apiary.socket, $0) }
+            defer { for reader in readers { reader.stop() } }
+            let areThere = try Machine.waits(seconds: 60) {
+                let ledger = try apiary.curl("GET /v1/events/ledger?program=e").answers(200)
+                return ledger["/items/0/readers"]?.array?.count == readers.count
+            }
+            #expect(areThere)
+            if round == 0 { producer.start() }
+            readers[1].signal(SIGSTOP)
+            for _ in 0..<40 {
+                let ledger = try apiary.curl("GET /v1/events/ledger?program=e").answers(200)
+                last = try Self.check(#require(ledger["/items/0"]), after: last)
+            }
+            apiary.kill9()
+            try apiary.start()
+        }
+        #expect(last > 0, "nothing was produced")
+    }
+
     private static func load(_ apiary: TestDaemon, pid: Int32) throws {
         try apiary.curl(
             "PUT /v1/programs/e?attach=auto&global=target_pid=\(pid)", file: "events.bpf.o"
         ).answers(201)
+    }
+
+    /// - Returns: how many were received by now.
+    private static func check(_ row: JSONValue, after last: Int) throws -> Int {
+        func number(_ name: String) throws -> Int { try #require(row[name]?.int, "\(row.compact)") }
+        let (received, journaled) = (try number("received"), try number("journaled"))
+        let invalid = row["invalid"]?.object?.reduce(0) { $0 + ($1.value.int ?? 0) } ?? 0
+        let lost = (row.at("/lost/kernel")?.int ?? 0) + (row.at("/lost/journal")?.int ?? 0)
+        #expect(received == journaled + invalid, "\(row.compact)")
+        #expect(try number("produced") == received + lost, "\(row.compact)")
+        #expect(try number("next_seq") == received + lost + 1, "\(row.compact)")
+        #expect(received >= last, "\(received) after \(last)")
+        for reader in row["readers"]?.array ?? [] {
+            let sum = ["delivered", "filtered", "lost", "pending"].compactMap { reader[$0]?.int }
+                .reduce(0, +)
+            #expect(reader["journaled"]?.int == sum, "\(row.compact)")
+        }
+        return received
+    }
+
+    /// Makes the program's system call as often as it can, with short pauses.
+    private final class Torrent {
+        private let process = Process()
+        private let input = Pipe()
+        var processIdentifier: Int32 { process.processIdentifier }
+
+        init() throws {
+            process.executableURL = URL(fileURLWithPath: "/usr/bin/perl")
+            process.arguments = [
+                "-e",
+                """
+                <STDIN>;
+                while (1) {
+                    syscall(\(Workload.getpgid), 0) for 1 .. 40; select(undef, undef, undef, 0.001)
+                }
+                """,
+            ]
+            process.standardInput = input
+            try process.run()
+        }
+
+        func start() {
+            // One that has ended is told by the test's counts.
+            try? input.fileHandleForWriting.write(contentsOf: Data("go\n".utf8))
+        }
+
+        func stop() {
+            guard process.isRunning else { return }
+            kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+        }
+    }
+
+    /// A client whose lines nobody looks at.
+    private final class Reader {
+        private let process = Process()
+
+        init(_ socket: String, _ query: String) throws {
+            process.executableURL = URL(fileURLWithPath: "/usr/bin/curl")
+            process.arguments = [
+                "-sN", "-o", "/dev/null", "--unix-socket", socket,
+                "http://localhost/v1/events?program=e" + query,
+            ]
+            try process.run()
+        }
+
+        func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+
+        func stop() {
+            guard process.isRunning else { return }
+            signal(SIGKILL)
+            process.waitUntilExit()
+        }
     }
 }

@@ -114,7 +114,7 @@ change() {
 
 # Nanoseconds of processor time that all threads of a process have had.
 cpu_ns() {
-    cat /proc/"$1"/task/*/schedstat 2>/dev/null | awk '{ s += $1 } END { printf "%d\n", s }'
+    cat /proc/"$1"/task/*/schedstat 2>/dev/null | awk '{ s += $1 } END { printf "%.0f\n", s }'
 }
 
 now_us() { printf '%s\n' "${EPOCHREALTIME/./}"; }
