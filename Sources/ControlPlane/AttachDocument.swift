@@ -33,8 +33,8 @@ public struct AttachDocument: Sendable, Hashable {
 
     /// Reads the `attach` member of a request for `function`.
     ///
-    /// Without `kind` it is the one that the function's section name says. One that gives no place
-    /// (no more than `pid` and `cookie`) takes it from there where the kinds agree.
+    /// Without `kind` it is the one that the function's section name says. What else that says is
+    /// taken where the document says nothing of it.
     init(_ document: JSONObject, for function: LoadReport.Function, at pointer: JSONPointer)
         throws(Problem)
     {
@@ -47,11 +47,9 @@ public struct AttachDocument: Sendable, Hashable {
         }
         var given = document
         given["kind"] = nil
-        let isPlaceless = given.members.allSatisfy { ["pid", "cookie"].contains($0.name) }
-        if isPlaceless, let section, section.kind.name == kind.name {
-            for member in section.members where given[member.name] == nil {
-                given[member.name] = member.value
-            }
+        if let section, section.kind.name == kind.name, Self.complete(given, section.members, kind)
+        {
+            for member in section.members { given[member.name] = member.value }
         }
         try Self.checkKind(kind, fits: function)
         try Self.check(given, of: kind, at: pointer)
@@ -59,6 +57,19 @@ public struct AttachDocument: Sendable, Hashable {
         for member in kind.fixed(for: function) { given[member.name] = member.value }
         members = Self.ordered(given, kind)
         try checkComplete(function, pointer)
+    }
+
+    /// Whether a document and what the section says are two parts of one place: no member is in
+    /// both, and none excludes one of the other's.
+    private static func complete(
+        _ given: JSONObject, _ section: JSONObject, _ kind: any AttachKind
+    ) -> Bool {
+        section.members.allSatisfy { member in
+            given[member.name] == nil
+                && !kind.excludes.contains { group in
+                    group.contains(member.name) && group.contains { given[$0] != nil }
+                }
+        }
     }
 
     /// Reads a stored document.

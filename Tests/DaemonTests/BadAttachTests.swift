@@ -165,4 +165,30 @@ import Testing
         try network.send(2)
         #expect(try rig.count(0) == 2)
     }
+
+    @Test(.needs("tcx")) func `what the section says beside the kind need not be said again`()
+        throws
+    {
+        let network = try NetworkRig()
+        let apiary = try TestDaemon()
+        try apiary.curl("PUT /v1/programs/s", file: "slots.bpf.o").answers(201)
+        let place = #""interface":"v1","netns":"\#(network.name)""#
+        for (kind, direction) in [("", "ingress"), (#""kind":"tcx","#, "ingress")] {
+            let attach = "{\(kind)\(place)}"
+            try apiary.curl(
+                "PUT /v1/probes/t",
+                json: #"{"program":"s","function":"of_another_type","attach":\#(attach)}"#
+            ).answers(
+                kind.isEmpty ? 201 : 200,
+                #"{"state":"attached","attach":{"kind":"tcx","direction":"\#(direction)"}}"#)
+        }
+        // What the document says goes before what the section says.
+        try apiary.curl(
+            "PUT /v1/probes/t",
+            json: """
+                {"program":"s","function":"of_another_type",
+                 "attach":{"direction":"egress",\(place)}}
+                """
+        ).answers(200, #"{"changed":true,"attach":{"direction":"egress"}}"#)
+    }
 }

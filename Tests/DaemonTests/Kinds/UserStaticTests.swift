@@ -5,8 +5,16 @@ import TestSupport
 import Testing
 
 /// Static places, of a program with known arguments: `number`, `-number`, -7 and 5.
-@Suite(.requiresRoot) struct UserStaticTests {
-    private let target = Repository.object("usdt_target")
+@Suite(.requiresRoot) final class UserStaticTests {
+    /// A copy of the test's own: probes are on a file, and see all that run it.
+    private let target = "/tmp/apiary-test-usdt-\(UUID().uuidString)"
+
+    init() throws {
+        try FileManager.default.copyItem(
+            atPath: Repository.object("usdt_target"), toPath: target)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: target) }
 
     private func place(_ name: String, _ more: String = "") -> String {
         #""kind":"usdt","binary":"\#(target)","provider":"apiary_test","name":"\#(name)"\#(more)"#

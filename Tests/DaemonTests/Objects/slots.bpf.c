@@ -51,7 +51,7 @@ int on_device(struct xdp_md *packet)
     return XDP_PASS;
 }
 
-SEC("tc")
+SEC("tcx/ingress")
 int of_another_type(struct __sk_buff *packet)
 {
     return 0;
