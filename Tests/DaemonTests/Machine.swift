@@ -58,7 +58,7 @@ enum Machine {
     }
 
     /// Waits, as the kernel lets go of programs and maps after an RCU grace period.
-    static func waits(seconds: Int = 10, until isTrue: () throws -> Bool) throws -> Bool {
+    static func waits(seconds: Int = 60, until isTrue: () throws -> Bool) throws -> Bool {
         let deadline = Clock.monotonicNanoseconds() + UInt64(seconds) * 1_000_000_000
         while try !isTrue() {
             if Clock.monotonicNanoseconds() > deadline { return false }

@@ -117,6 +117,7 @@ private struct Certificates {
         throws
     {
         let descriptors = "/proc/\(apiary.processIdentifier ?? 0)/fd"
+        #expect(try apiary.isAtRest)
         let before = try FileSystem.list(descriptors).count
         let silent = try Machine.start(
             "python3", Repository.root + "/scripts/hostile.py", "silent", "127.0.0.1", "\(port)",

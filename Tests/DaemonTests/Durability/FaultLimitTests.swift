@@ -10,6 +10,7 @@ import Testing
         try apiary.curl("PUT /v1/programs/c?attach=auto", file: "counter.bpf.o").answers(201)
         let link = try apiary.link("c.count")
         let process = "\(apiary.processIdentifier ?? 0)"
+        #expect(try apiary.isAtRest)
         let open = try FileSystem.list("/proc/\(process)/fd").count
         var statuses: Set<Int> = []
         let spares = FaultRun.isLong ? Array(1...12) : [3]

@@ -15,6 +15,7 @@ import Testing
     @Test(.requires("slowhttptest"), arguments: ["-H", "-B", "-X"])
     func `slow clients by the thousand are ended, and harm nobody`(mode: String) throws {
         let (apiary, port) = try Self.daemon()
+        #expect(try apiary.isAtRest)
         let before = try Footprint(apiary)
         let path = mode == "-B" ? "v1/probes" : mode == "-X" ? "v1/openapi.json" : "v1/health"
         let words: [String] =
@@ -45,6 +46,7 @@ import Testing
         ])
     func `a request that lies or has no end is refused or ended`(name: String) throws {
         let (apiary, port) = try Self.daemon()
+        #expect(try apiary.isAtRest)
         let before = try Footprint(apiary)
         let isHeavy = ["gzip_bomb", "endless_chunks", "chunk_extension"].contains(name)
         let clients = try BackgroundProcess(
@@ -84,6 +86,7 @@ import Testing
         apiary.launcher = ["/usr/bin/nsenter", "--net=/run/netns/\(space)"]
         try apiary.start()
         try apiary.curl("PUT /v1/programs/x?attach=auto", file: "events.bpf.o").answers(201)
+        #expect(try apiary.isAtRest)
         let before = try Footprint(apiary)
         let clients = try BackgroundProcess(
             [
