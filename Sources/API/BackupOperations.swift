@@ -27,16 +27,11 @@ private final class BackupStream: ResponseStream {
         case zeros(Int)
     }
 
-    private final class OpenFile: Sendable {
-        let descriptor: FileDescriptor
-        init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
-    }
-
     private struct State {
         var parts: [Part]
         /// Of the first part: what is sent of it.
         var sent = 0
-        var file: OpenFile?
+        var file: SharedDescriptor?
     }
 
     private let backup: Backup
@@ -141,7 +136,7 @@ private final class BackupStream: ResponseStream {
             }
         case .object(let object):
             do {
-                let file = try state.file ?? OpenFile(try backup.open(object))
+                let file = try state.file ?? SharedDescriptor(try backup.open(object))
                 state.file = file
                 piece = try file.descriptor.read(at: state.sent, atMost: wanted)
             } catch {

@@ -72,6 +72,22 @@ public struct AttachDocument: Sendable, Hashable {
         }
     }
 
+    /// Where functions are attached that have nothing but their section names. All functions of a
+    /// struct_ops map are registered at once, with the map, by the first of them.
+    static func bySection(_ functions: [LoadReport.Function]) throws(Problem)
+        -> [(function: LoadReport.Function, document: AttachDocument)]
+    {
+        var places: [(function: LoadReport.Function, document: AttachDocument)] = []
+        for function in functions {
+            let document = try AttachDocument(
+                JSONObject(), for: function, at: .root.appending("attach"))
+            let isRegistered =
+                document.kind.name == "struct_ops" && places.contains { $0.document == document }
+            if !isRegistered { places.append((function, document)) }
+        }
+        return places
+    }
+
     /// Reads a stored document.
     init(stored text: String) throws(Problem) {
         do {

@@ -189,7 +189,7 @@ final class MapObjects: Sendable {
         _ open: () throws(Errno) -> FileDescriptor
     ) throws(Problem) -> [UInt8] {
         do throws(Errno) {
-            let file = HeldFile(try open())
+            let file = SharedDescriptor(try open())
             keep(file)
             return bytes(of: file.descriptor.raw)
         } catch {
@@ -197,11 +197,6 @@ final class MapObjects: Sendable {
                 .invalidValue, "\(what) cannot be opened: \(error).", errno: error.name,
                 pointer: pointer.description, cause: error)
         }
-    }
-
-    private final class HeldFile: Sendable {
-        let descriptor: FileDescriptor
-        init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
     }
 
     func keep(_ object: any Sendable) { held.withLock { $0.append(object) } }

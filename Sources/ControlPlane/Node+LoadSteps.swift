@@ -117,13 +117,7 @@ extension Node {
         try admitProbes(functions.count + balance)
         var wanted: [ProbeRecord] = []
         var taken = taken
-        for function in functions {
-            let document = try AttachDocument(
-                JSONObject(), for: function, at: .root.appending("attach"))
-            // All functions of a struct_ops map are registered at once, with the map.
-            let isRegistered =
-                document.kind.name == "struct_ops" && wanted.contains { $0.attach == document }
-            if isRegistered { continue }
+        for (function, document) in try AttachDocument.bySection(functions) {
             let id = freeProbeID(loaded.name + "." + function.name, taken: taken)
             taken.insert(id)
             let row = ProbeRow(

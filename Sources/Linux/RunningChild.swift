@@ -155,11 +155,6 @@ public final class RunningChild: Sendable {
         }
     }
 
-    private final class SharedDescriptor: Sendable {
-        let descriptor: FileDescriptor
-        init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
-    }
-
     /// What is there to be read; empty at the end and on an error, after which nothing comes.
     private func bytes(of descriptor: borrowing FileDescriptor) -> [UInt8] {
         do { return try descriptor.read(atMost: 64 << 10) } catch { return [] }

@@ -1,3 +1,4 @@
+// Has <sys/socket.h> too, and whole-module builds find SOCK_… only there.
 internal import CLinux
 internal import Glibc
 

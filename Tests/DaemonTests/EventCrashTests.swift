@@ -13,7 +13,7 @@ import Testing
 
     @Test func `kills under load lose no record, tear none and show none twice`() throws {
         let apiary = try TestDaemon()
-        let producer = try Producer()
+        let producer = try Producer(calls: 5, pauseMilliseconds: 2)
         defer { producer.stop() }
         try apiary.curl(
             "PUT /v1/programs/e?attach=auto&global=target_pid=\(producer.processIdentifier)",
@@ -52,37 +52,6 @@ import Testing
         #expect(lost == reader.lostInKernel)
         #expect(row["/items/0/produced"]?.int == (received ?? 0) + (lost ?? 0))
         print("\(Self.kills) kills, \(reader.events) events, \(reader.lostInKernel) told as lost")
-    }
-
-    /// A process that makes the program's system call some thousand times a second.
-    private final class Producer {
-        private let process = Process()
-        private let input = Pipe()
-        var processIdentifier: Int32 { process.processIdentifier }
-
-        init() throws {
-            process.executableURL = URL(fileURLWithPath: "/usr/bin/perl")
-            process.arguments = [
-                "-e",
-                """
-                <STDIN>;
-                while (1) { syscall(\(Workload.getpgid), 0) for 1 .. 5; select(undef, undef, undef, 0.002) }
-                """,
-            ]
-            process.standardInput = input
-            try process.run()
-        }
-
-        func start() {
-            // A process that has ended is told by the test's counts.
-            try? input.fileHandleForWriting.write(contentsOf: Data("go\n".utf8))
-        }
-
-        func stop() {
-            guard process.isRunning else { return }
-            kill(process.processIdentifier, SIGKILL)
-            process.waitUntilExit()
-        }
     }
 
     /// A client that comes back with its cursor, and holds each line against the one before.

@@ -58,7 +58,7 @@ import Testing
         }
         var statuses: [Int: Int] = [:]
         for seed in 0..<300 {
-            var generator = SeededGenerator(seed: UInt64(seed))
+            var generator = Seeded(state: UInt64(seed))
             let answer = try put(Self.damaged(objects[seed % objects.count], &generator))
             statuses[answer.status, default: 0] += 1
             guard answer.status != 201 else {
@@ -131,7 +131,7 @@ import Testing
 
     /// One to eight changes: a bit, a byte, or an integer of the kind that breaks counts and
     /// offsets.
-    private static func damaged(_ whole: [UInt8], _ generator: inout SeededGenerator) -> [UInt8] {
+    private static func damaged(_ whole: [UInt8], _ generator: inout Seeded) -> [UInt8] {
         let tempting: [UInt8] = [0x00, 0x01, 0x7f, 0x80, 0xff]
         var bytes = whole
         for _ in 0..<Int.random(in: 1...8, using: &generator) {
@@ -151,20 +151,5 @@ import Testing
             }
         }
         return bytes
-    }
-}
-
-/// SplitMix64: the same numbers for the same seed on every machine.
-private struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -50,7 +50,7 @@ import Testing
         throws
     {
         let apiary = try TestDaemon()
-        let producer = try Torrent()
+        let producer = try Producer(calls: 40, pauseMilliseconds: 1)
         defer { producer.stop() }
         try Self.load(apiary, pid: producer.processIdentifier)
         var last = 0
@@ -97,39 +97,6 @@ import Testing
             #expect(reader["journaled"]?.int == sum, "\(row.compact)")
         }
         return received
-    }
-
-    /// Makes the program's system call as often as it can, with short pauses.
-    private final class Torrent {
-        private let process = Process()
-        private let input = Pipe()
-        var processIdentifier: Int32 { process.processIdentifier }
-
-        init() throws {
-            process.executableURL = URL(fileURLWithPath: "/usr/bin/perl")
-            process.arguments = [
-                "-e",
-                """
-                <STDIN>;
-                while (1) {
-                    syscall(\(Workload.getpgid), 0) for 1 .. 40; select(undef, undef, undef, 0.001)
-                }
-                """,
-            ]
-            process.standardInput = input
-            try process.run()
-        }
-
-        func start() {
-            // One that has ended is told by the test's counts.
-            try? input.fileHandleForWriting.write(contentsOf: Data("go\n".utf8))
-        }
-
-        func stop() {
-            guard process.isRunning else { return }
-            kill(process.processIdentifier, SIGKILL)
-            process.waitUntilExit()
-        }
     }
 
     /// A client whose lines nobody looks at.

@@ -40,14 +40,8 @@ extension ApplyRun {
         let wanted = loaded.report.functions.filter { functions.contains($0.name) }
         try step("programs/\(loaded.name)", at: nil) { () throws(Problem) in
             if isDryRun {
-                var registered: [AttachDocument] = []
-                for function in wanted where Unattachable.reason(function) == nil {
-                    let document = try AttachDocument(
-                        JSONObject(), for: function, at: .root.appending("attach"))
-                    // All functions of a struct_ops map are registered at once, with the map.
-                    let isMap = document.kind.name == "struct_ops"
-                    if isMap, registered.contains(document) { continue }
-                    registered.append(document)
+                let attachable = wanted.filter { Unattachable.reason($0) == nil }
+                for (function, document) in try AttachDocument.bySection(attachable) {
                     try admitProbe()
                     try node.resolve(document, function: function.name, of: loaded, names)
                     let id = loaded.name + "." + function.name

@@ -4,17 +4,12 @@ internal import Synchronization
 /// Files that are to stay open until an attachment is made, and the paths by which the kernel and
 /// the loader find them: of a process in another mount namespace none of our own paths would do.
 final class OpenFiles: Sendable {
-    private final class Held: Sendable {
-        let descriptor: FileDescriptor
-        init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
-    }
-
-    private let files = Mutex<[Held]>([])
+    private let files = Mutex<[SharedDescriptor]>([])
 
     /// - Returns: a path of this process, good as long as this object lives.
     func keep(_ descriptor: consuming FileDescriptor) -> String {
         let number = descriptor.raw
-        let held = Held(descriptor)
+        let held = SharedDescriptor(descriptor)
         files.withLock { $0.append(held) }
         return "/proc/self/fd/\(number)"
     }

@@ -7,17 +7,6 @@ import Testing
 /// A damaged journal costs what was in it, and nothing else: the daemon starts, counts add up, and
 /// new events are journaled.
 @Suite(.requiresRoot) struct FaultJournalTests {
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64 = 0x1234_5678_9ABC_DEF1
-
-        mutating func next() -> UInt64 {
-            state ^= state << 13
-            state ^= state >> 7
-            state ^= state << 17
-            return state
-        }
-    }
-
     @Test(.needs(.tracepoint)) func `a mutated journal does not keep the daemon from working`()
         throws
     {
@@ -33,7 +22,7 @@ import Testing
         let journal = apiary.runtimeDirectory + "/journal"
         let sound = apiary.directory + "/sound"
         try Machine.run("cp", "-a", journal, sound)
-        var generator = Generator()
+        var generator = Seeded(state: 0x1234_5678_9ABC_DEF1)
         let rounds = FaultRun.isLong ? 150 : 10
         var kept = 0
         for round in 0..<rounds {
@@ -71,7 +60,7 @@ import Testing
         return lines.filter { $0["kind"] == "event" }
     }
 
-    private func mutate(_ file: String, _ generator: inout Generator) throws {
+    private func mutate(_ file: String, _ generator: inout Seeded) throws {
         var bytes = try FileSystem.read(file)
         guard !bytes.isEmpty else { return }
         func overwrite(_ count: Int, at place: Int) {
