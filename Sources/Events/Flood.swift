@@ -1,0 +1,63 @@
+internal import Linux
+
+/// Decides which records go when more come than any reader can take: the oldest, which the foremost
+/// reader is about to read, or the newest.
+///
+/// What is evicted before that reader came by was written for nothing, and the processor time it
+/// took was the reader's. So where it reads as fast as it can, its records stay, and the newest are
+/// only counted: it gets more, in longer runs, and the gap's count is as exact.
+struct Flood {
+    /// Counts at one moment.
+    struct Moment {
+        /// Monotonic.
+        var nanoseconds: UInt64
+        /// Records taken from the ring, whatever became of them.
+        var taken: UInt64
+        /// As `Lead` has it.
+        var passed: UInt64
+
+        init(_ stream: EventStream, _ totals: Totals, untold: UInt64) {
+            nanoseconds = Clock.monotonicNanoseconds()
+            taken = totals.received &+ totals.lostInJournal &+ untold
+            passed = stream.lead.place.passed
+        }
+    }
+
+    /// See `JournalLimits.liveNanoseconds`.
+    private let liveNanoseconds: UInt64
+    /// When the last segment was made.
+    private var before: Moment
+
+    init(_ now: Moment, liveNanoseconds: UInt64) {
+        before = now
+        self.liveNanoseconds = liveNanoseconds
+    }
+
+    /// A segment was made.
+    mutating func begin(_ now: Moment) { before = now }
+
+    /// Whether the oldest segment, which would have to make room for `bytes` more of `most`, stays.
+    /// - Parameter totals: of all that is in the journal.
+    func sparesOldest(
+        of stream: EventStream, _ totals: Totals, for bytes: Int, of most: Int, _ now: Moment
+    ) -> Bool {
+        let lead = stream.lead.place.next
+        return stream.state.withLock { state in
+            guard let oldest = state.segments.first, state.segments.count > 1,
+                state.retainedBytes + bytes > most, !state.readers.isEmpty,
+                lead < state.segments[1].firstSequence
+            else { return false }
+            let retained = totals.received &- oldest.header.before.received
+            return isTooMuch(now, retained)
+        }
+    }
+
+    /// Whether records come faster than the foremost reader reads, which yet reads fast enough.
+    private func isTooMuch(_ now: Moment, _ retained: UInt64) -> Bool {
+        let (taken, passed) = (now.taken &- before.taken, now.passed &- before.passed)
+        // A reader that is faster than the ring comes through, whatever is evicted behind it.
+        guard passed < taken, now.nanoseconds > before.nanoseconds else { return false }
+        let elapsed = Double(now.nanoseconds - before.nanoseconds)
+        return Double(passed) * Double(liveNanoseconds) >= Double(retained) * elapsed
+    }
+}
