@@ -33,31 +33,41 @@ struct Flood {
         self.liveNanoseconds = liveNanoseconds
     }
 
+    /// Whether the reader is kept close behind: what was written a moment ago is still in a cache.
+    private var isOn = false
+    /// Of a stream's segments, those that may lie before the reader then.
+    private static let shareAhead = 4
+
     /// A segment was made.
     mutating func begin(_ now: Moment) { before = now }
 
-    /// Whether the oldest segment, which would have to make room for `bytes` more of `most`, stays.
+    /// Whether no segment of `bytes` is to be made yet, of the `most` that the stream may keep.
     /// - Parameter totals: of all that is in the journal.
-    func sparesOldest(
-        of stream: EventStream, _ totals: Totals, for bytes: Int, of most: Int, _ now: Moment
+    mutating func holdsBack(
+        _ stream: EventStream, _ totals: Totals, for bytes: Int, of most: Int, _ now: Moment
     ) -> Bool {
         let lead = stream.lead.place.next
-        return stream.state.withLock { state in
-            guard let oldest = state.segments.first, state.segments.count > 1,
-                state.retainedBytes + bytes > most, !state.readers.isEmpty,
-                lead < state.segments[1].firstSequence
-            else { return false }
-            let retained = totals.received &- oldest.header.before.received
-            return isTooMuch(now, retained)
+        let ahead: UInt64? = stream.state.withLock { state in
+            let segments = state.segments
+            guard segments.count > 1, !state.readers.isEmpty else { return nil }
+            // A reader that was overtaken goes on with the oldest.
+            let index = segments.lastIndex { $0.firstSequence <= lead } ?? 0
+            let isFar = segments.count - 1 - index >= max(segments.count / Self.shareAhead, 1)
+            let isNext = index == 0 && state.retainedBytes + bytes > most
+            guard isOn ? isFar : isNext else { return nil }
+            return totals.received &- segments[index].header.before.received
         }
+        guard let ahead else { return false }
+        isOn = isTooMuch(now, ahead)
+        return isOn
     }
 
     /// Whether records come faster than the foremost reader reads, which yet reads fast enough.
-    private func isTooMuch(_ now: Moment, _ retained: UInt64) -> Bool {
+    private func isTooMuch(_ now: Moment, _ ahead: UInt64) -> Bool {
         let (taken, passed) = (now.taken &- before.taken, now.passed &- before.passed)
         // A reader that is faster than the ring comes through, whatever is evicted behind it.
         guard passed < taken, now.nanoseconds > before.nanoseconds else { return false }
         let elapsed = Double(now.nanoseconds - before.nanoseconds)
-        return Double(passed) * Double(liveNanoseconds) >= Double(retained) * elapsed
+        return Double(passed) * Double(liveNanoseconds) >= Double(ahead) * elapsed
     }
 }

@@ -24,10 +24,10 @@ public struct JournalLimits: Sendable {
     /// Segments begin at 256 KiB and double up to this; a record that is larger gets its own.
     public var segmentBytes = 4 << 20
 
-    /// The foremost reader must come through all that is retained in this time for its records to
-    /// stay in a flood, and the newest to go: no stream keeps old ones for the sake of a reader that
-    /// hardly reads. One second.
-    package var liveNanoseconds: UInt64 = 1_000_000_000
+    /// The foremost reader must come through all that is before it in this time for that to stay in
+    /// a flood, and the newest to go: no stream keeps old records for the sake of a reader that
+    /// hardly reads. Five seconds.
+    package var liveNanoseconds: UInt64 = 5_000_000_000
 
     public init() {}
 

@@ -9,8 +9,8 @@ final class StreamWriter {
     private var clock = WallClock()
     private let lostCounter: (any LostCounter)?
     private var segment: Segment?
-    /// Of the segment to come, which a reader in the oldest one holds up.
-    private var sparedBytes: Int?
+    /// Of the segment to come, while a flood holds it back.
+    private var heldBytes: Int?
     private var flood: Flood
     private var offset = 0
     private var totals: Totals
@@ -189,16 +189,16 @@ final class StreamWriter {
             SegmentHeader.byteCount + EntryHeader.span(length)
             + EntryHeader.span(EntryHeader.gapByteCount)
         let wanted =
-            sparedBytes ?? segment.map { $0.size * 2 } ?? JournalLimits.firstSegmentBytes
+            heldBytes ?? segment.map { $0.size * 2 } ?? JournalLimits.firstSegmentBytes
         let size = roundUp(max(min(wanted, journal.largestSegmentBytes(stream)), need))
         segment = nil
         let moment = Flood.Moment(stream, totals, untold: untoldLosses)
         let most = journal.bytesPerStream(stream)
-        if !isLast, flood.sparesOldest(of: stream, totals, for: size, of: most, moment) {
-            sparedBytes = size
+        if !isLast, flood.holdsBack(stream, totals, for: size, of: most, moment) {
+            heldBytes = size
             return false
         }
-        sparedBytes = nil
+        heldBytes = nil
         guard let made = make(size, smallest: roundUp(need), nanoseconds) else { return false }
         segment = made
         offset = SegmentHeader.byteCount
