@@ -68,8 +68,9 @@ private struct EventModel {
         case 30..<37: try stall()
         case 37..<45: try crash()
         case 45..<48:
-            try apiary.restart()
+            apiary.stop()
             try collectAll()
+            try apiary.start()
         case 48..<62: try subscribe(reader)
         case 62..<68: try disconnect(reader)
         case 68..<76: connections[reader]?.signal(SIGSTOP)
