@@ -134,23 +134,22 @@ allocations() {
     change DELETE '/v1/programs/produce?purge=true' || return 1
 }
 
-# Nanoseconds that the program runs for each record, by the kernel's own statistics.
+# producer_cost OBJECT RATE BURST: nanoseconds that a record takes from who makes the system call: the
+# call, the program and the wake-up, while one curl follows.
 producer_cost() {
-    local object=$1 before
-    before=$(cat /proc/sys/kernel/bpf_stats_enabled)
-    echo 1 >/proc/sys/kernel/bpf_stats_enabled
-    change PUT '/v1/programs/produce?attach=auto' -T "$tools/$object.bpf.o" &&
-        "$tools/trigger" 200000 "$seconds" 64 >"$work/trigger" &&
-        api GET /v1/programs/produce/functions/produce >"$work/function"
-    echo "$before" >/proc/sys/kernel/bpf_stats_enabled
+    local object=$1 rate=$2 burst=$3 reader asked inside
+    change PUT '/v1/programs/produce?attach=auto' -T "$tools/$object.bpf.o" || return 1
+    curl -sN --unix-socket "$socket" "$follow" -o /dev/null &
+    reader=$!
+    jobs_of_ours=("$reader")
+    sleep 0.5
+    taskset -c 0 "$tools/trigger" "$rate" "$seconds" "$burst" >"$work/trigger"
+    end "$reader"
+    jobs_of_ours=()
     change DELETE '/v1/programs/produce?purge=true' || return 1
-    local asked
-    read -r asked <"$work/trigger"
-    sample "producer.$object" "$(python3 - "$work/function" "$asked" <<'PYTHON'
-import json, sys
-print(json.load(open(sys.argv[1]))["statistics"]["run_time_ns"] / int(sys.argv[2]))
-PYTHON
-    )"
+    { read -r asked; read -r inside; } <"$work/trigger"
+    sample "producer.$object.$rate.$burst" \
+        "$(awk -v n="$inside" -v a="$asked" 'BEGIN { print n / a }')"
 }
 
 # pace RECORDS MICROSECONDS: a daemon with these batches: latency at 100 k/s, and the cost there.
@@ -190,12 +189,26 @@ measure_readers() {
     idle_readers || true
     for round in $(seq "$repeats"); do
         with_readers 1 && with_readers 100 || true
-        producer_cost produce && producer_cost quiet || true
     done
     daemon_stop
     row "wake-ups a second, all threads, 5000 idle readers" readers.wakeups none
     row "processor time an event with 100 readers, ns; with 1" readers.100 readers.1
     row "memory of an idle reader, KiB" readers.memory none
-    row "a record costs its program with adaptive wake-ups, ns; without" \
-        producer.quiet producer.produce
+}
+
+measure_producer() {
+    local round case
+    local -a cases=("1000 1" "20000 1" "200000 64")
+    daemon_start || return 0
+    for round in $(seq "$repeats"); do
+        for case in "${cases[@]}"; do
+            # shellcheck disable=SC2086
+            producer_cost produce $case && producer_cost quiet $case || true
+        done
+    done
+    daemon_stop
+    for case in "${cases[@]}"; do
+        row "a record at ${case% *}/s, ${case#* } a call, costs its program, ns: adaptive; without" \
+            "producer.quiet.${case/ /.}" "producer.produce.${case/ /.}"
+    done
 }
