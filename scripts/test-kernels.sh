@@ -45,7 +45,7 @@ fi
 scripts/kernels/image.sh || exit 1
 . scripts/kernels/parts.sh
 
-suites="KernelMatrixTests StructOpsTests"
+suites="KernelMatrixTests StructOpsTests SocketMapTests SocketTrafficTests UserStaticAddressTests"
 if [ "${KERNEL_TESTS-}" = all ]; then
     # The suites of Kinds, and those beside it that attach.
     suites=$(sed -n 's/.*struct \([A-Za-z]*Tests\).*/\1/p' Tests/DaemonTests/Kinds/*.swift | sort -u)
