@@ -4,7 +4,7 @@ internal import Synchronization
 /// The descriptor of a perf event that a link holds too.
 ///
 /// While it is open, closing the link ends the function's runs, which costs one short wait, and
-/// leaves the long ones to closing the event: that the kernel takes its breakpoint or its hook away.
+/// leaves the long ones to closing the event: that the kernel takes its breakpoint or hook away.
 /// Links are closed in parallel; events wait for each other, under one lock of the kernel's.
 public final class KeptEvent: Sendable {
     private let descriptor: Mutex<FileDescriptor?>

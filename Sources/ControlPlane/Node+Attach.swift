@@ -78,7 +78,7 @@ extension Node {
     private func pinned(_ links: [Link], at site: AttachSite, pin: String) throws(Problem)
         -> Attachment
     {
-        // A function that sleeps may run on after a grace period: its event is closed with the link.
+        // A function that sleeps may run on after a grace period: its event goes with the link.
         if site.function.isSleepable { for link in links { link.takeEvent()?.close() } }
         let paths =
             links.count == 1 ? [pinPath(pin)] : links.indices.map { pinPath("\(pin)_\($0)") }
@@ -215,7 +215,7 @@ extension Node {
             }
         }
         var threads: [NamedThread] = []
-        for _ in 1..<max(1, min(16, attachments.count)) {
+        for _ in 1..<max(1, min(64, attachments.count)) {
             // Without another thread it takes longer and comes to the same.
             do { threads.append(try NamedThread("detach", work)) } catch { break }
         }

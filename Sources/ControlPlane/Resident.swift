@@ -132,8 +132,8 @@ struct HeldSocketMap: Sendable {
     }
 }
 
-/// A structure of the kernel's that is registered by a map's value, before 6.4. The map is a copy of
-/// the program's: the kernel takes each once only.
+/// A structure of the kernel's that is registered by a map's value, before 6.4. The map is a copy
+/// of the program's: the kernel takes each once only.
 struct HeldStructure: Sendable {
     private let mapID: UInt32
     private let making: (map: Map, value: StructureValue)?

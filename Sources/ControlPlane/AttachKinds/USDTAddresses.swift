@@ -18,7 +18,7 @@ struct USDTAddresses {
     /// Of the process that is probed.
     private let mappings: [FileMapping]
 
-    /// - Throws: `attach_refused` the program has no such table; `target_not_found` no such process.
+    /// - Throws: `attach_refused` the program has no such table; `target_not_found` no process.
     init(_ site: AttachSite, binary: String) throws(Problem) {
         guard let table = site.program.maps[Self.mapName], table.map.info.keySize == 8,
             table.map.lookupBytes == 4, let specs = site.program.maps[USDTSpecs.mapName]

@@ -49,34 +49,43 @@ import Testing
 
     private let place = #""map":"sockets""#
 
+    /// 5.10 locks up in its stream parser when both ends of a connection are in the map: there only
+    /// what is sent is looked at.
+    private static let hasStreams: Bool = {
+        let version = ProcessInfo.processInfo.operatingSystemVersion
+        return (version.majorVersion, version.minorVersion) >= (5, 18)
+    }()
+    private let functions = ["on_message"] + (hasStreams ? ["on_bytes", "on_packet"] : [])
+
     @Test(.needs("sk_msg"), .enabled("no cgroups of version 2") { CgroupTests.mount != nil })
     func `what sockets send and receive is counted, after a kill too, and not once detached`()
         throws
     {
         let apiary = try start()
-        for function in ["on_message", "on_bytes", "on_packet"] {
+        for function in functions {
             try attach(apiary, function, place).answers(
                 201, #"{"state":"attached","link":{"type":"sockmap","pinned":true}}"#)
         }
         try talk()
         #expect(try apiary.global("s", "messages")?.int == 4)
-        #expect(try apiary.global("s", "packets")?.int == 4)
+        if Self.hasStreams { #expect(try apiary.global("s", "packets")?.int == 4) }
         for turn in 2...3 {
             apiary.kill9()
             try apiary.start()
-            for function in ["on_message", "on_bytes", "on_packet"] {
+            for function in functions {
                 try apiary.curl("GET /v1/probes/\(function)").answers(200, #"{"state":"attached"}"#)
             }
             try talk()
             #expect(try apiary.global("s", "messages")?.int == 4 * turn)
-            #expect(try apiary.global("s", "packets")?.int == 4 * turn)
+            let packets = Self.hasStreams ? 4 * turn : 0
+            #expect(try apiary.global("s", "packets")?.int == packets)
         }
-        for function in ["on_message", "on_bytes", "on_packet"] {
+        for function in functions {
             try apiary.curl("DELETE /v1/probes/\(function)").answers(204)
         }
         try talk()
         #expect(try apiary.global("s", "messages")?.int == 12)
-        #expect(try apiary.global("s", "packets")?.int == 12)
+        #expect(try apiary.global("s", "packets")?.int == (Self.hasStreams ? 12 : 0))
         // The load, and the cgroup's link.
         #expect(try apiary.pins.count == 2)
     }
@@ -114,10 +123,11 @@ import Testing
     func `a replaced program counts in its new map, or goes on in the one that it keeps`() throws {
         let apiary = try start()
         try attach(apiary, "on_message", place, id: "m").answers(201)
-        try attach(
-            apiary, "on_packet", #""kind":"sk_skb","map":"s/sockets""#, id: "p"
-        ).answers(201)
-        try attach(apiary, "on_bytes", place, id: "b").answers(201)
+        if Self.hasStreams {
+            try attach(apiary, "on_packet", #""kind":"sk_skb","map":"s/sockets""#, id: "p")
+                .answers(201)
+            try attach(apiary, "on_bytes", place, id: "b").answers(201)
+        }
         let digest = try apiary.curl("GET /v1/programs/s").answers(200)["/digest"]?.string ?? ""
         for (label, maps) in [("1", "{}"), ("2", #"{"sockets":{"reuse":"keep"}}"#)] {
             try apiary.curl(
@@ -129,7 +139,8 @@ import Testing
             ).answers(200, #"{"changed":true}"#)
             try talk()
             #expect(try apiary.global("s", "messages")?.int == 4 + (Int(label) ?? 0), "\(maps)")
-            #expect(try apiary.global("s", "packets")?.int == 4, "\(maps)")
+            let packets = Self.hasStreams ? 4 : 0
+            #expect(try apiary.global("s", "packets")?.int == packets, "\(maps)")
         }
         try apiary.curl("DELETE /v1/programs/s").answers(204)
         #expect(try apiary.pins.isEmpty)
