@@ -78,8 +78,8 @@ internal import Linux
         return failure == .eperm ? nil : failure
     }
 
-    /// The value that would register a loaded struct_ops map, with descriptors of this process where
-    /// functions are.
+    /// The value that would register a loaded struct_ops map, with descriptors of this process
+    /// where functions are.
     ///
     /// libbpf keeps it to itself and writes it to the map's descriptor, by which the kernel would
     /// register it: so for that one call an array's stands in its place.

@@ -4,8 +4,8 @@ import Linux
 import TestSupport
 import Testing
 
-/// sk_msg and sk_skb on connections of a cgroup's processes, by `sockets.bpf.c`: with links from 6.10
-/// on, and before in the map without one.
+/// sk_msg and sk_skb on connections of a cgroup's processes, by `sockets.bpf.c`: with links from
+/// 6.10 on, and before in the map without one.
 @Suite(.requiresRoot) final class SocketTrafficTests {
     private let cgroup =
         (CgroupTests.mount ?? "/sys/fs/cgroup") + "/apiary-sockets-"
