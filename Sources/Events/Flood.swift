@@ -23,14 +23,13 @@ struct Flood {
         }
     }
 
-    /// See `JournalLimits.liveNanoseconds`.
-    private let liveNanoseconds: UInt64
+    private let limits: JournalLimits
     /// When the last segment was made.
     private var before: Moment
 
-    init(_ now: Moment, liveNanoseconds: UInt64) {
+    init(_ now: Moment, _ limits: JournalLimits) {
         before = now
-        self.liveNanoseconds = liveNanoseconds
+        self.limits = limits
     }
 
     /// Whether the reader is kept close behind: what was written a moment ago is still in a cache.
@@ -68,6 +67,7 @@ struct Flood {
         // A reader that is faster than the ring comes through, whatever is evicted behind it.
         guard passed < taken, now.nanoseconds > before.nanoseconds else { return false }
         let elapsed = Double(now.nanoseconds - before.nanoseconds)
-        return Double(passed) * Double(liveNanoseconds) >= Double(ahead) * elapsed
+        return Double(taken) * 1e9 >= Double(limits.floodPerSecond) * elapsed
+            && Double(passed) * Double(limits.liveNanoseconds) >= Double(ahead) * elapsed
     }
 }

@@ -28,6 +28,8 @@ public struct JournalLimits: Sendable {
     /// a flood, and the newest to go: no stream keeps old records for the sake of a reader that
     /// hardly reads. Five seconds.
     package var liveNanoseconds: UInt64 = 5_000_000_000
+    /// Records a second from which on it is a flood: below, writing them costs nobody anything.
+    package var floodPerSecond: UInt64 = 500_000
 
     public init() {}
 

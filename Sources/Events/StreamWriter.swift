@@ -42,8 +42,7 @@ final class StreamWriter {
         self.lostCounter = lostCounter
         let (last, end, mark) = stream.state.withLock { ($0.segments.last, $0.end, $0.mark) }
         totals = end
-        flood = Flood(
-            Flood.Moment(stream, end, untold: 0), liveNanoseconds: journal.limits.liveNanoseconds)
+        flood = Flood(Flood.Moment(stream, end, untold: 0), journal.limits)
         // Nothing lies further ahead than the ring is long: a mark beyond it is damaged.
         let consumed = source.consumerPosition
         let isWithin =
