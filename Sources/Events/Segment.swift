@@ -77,7 +77,8 @@ final class Segment: @unchecked Sendable {
 
     /// Records without a place, as of the last `note`. Damaged where it makes no sense.
     var untold: UntoldLosses {
-        let place = SegmentHeader.untoldOffset(unsafe untoldIndex.pointee.load(ordering: .acquiring))
+        let place = SegmentHeader.untoldOffset(
+            unsafe untoldIndex.pointee.load(ordering: .acquiring))
         // SAFETY: within the header, as is `note`'s.
         return unsafe UntoldLosses(
             count: base.load(fromByteOffset: place, as: UInt64.self),

@@ -262,7 +262,9 @@ extension StreamWriter {
     func lookForLosses(
         now: UInt64, force: Bool = false, isLast: Bool = false
     ) -> [UInt64: Subscription] {
-        guard force || isLast || now - lastCounterNanoseconds >= Pace.counterNanoseconds else { return [:] }
+        guard force || isLast || now - lastCounterNanoseconds >= Pace.counterNanoseconds else {
+            return [:]
+        }
         lastCounterNanoseconds = now
         hasReadCounter = true
         let counted = lostCounter?.lostRecords() ?? source.lostRecords
