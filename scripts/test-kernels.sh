@@ -46,7 +46,7 @@ fi
 scripts/kernels/image.sh || exit 1
 . scripts/kernels/parts.sh
 
-suites="KernelMatrixTests StructOpsTests"
+suites="KernelMatrixTests StructOpsTests SocketMapTests SocketTrafficTests UserStaticAddressTests"
 # On the oldest kernel also what becomes of events: ring buffers, perf event arrays, the macros of
 # apiary.bpf.h, cursors over a kill. What newer kernels do this machine's shows.
 events="EventSourceTests EventSessionTests"
