@@ -3,8 +3,8 @@ internal import Linux
 /// The kernel's functions by their addresses, from /proc/kallsyms.
 final class KernelSymbols: Sendable {
     /// Read at the first use, 10 MB of text in some 50 ms, of which 3 MB stay; nil where the kernel
-    /// hides addresses (`kernel.kptr_restrict`) or has no such file. Modules that come later have no
-    /// names.
+    /// hides addresses (`kernel.kptr_restrict`) or has no such file.
+    /// Modules that come later have no names.
     static let shared = KernelSymbols()
 
     private struct Symbol {
