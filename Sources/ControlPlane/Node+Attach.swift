@@ -11,6 +11,7 @@ extension Node {
     func attach(
         _ document: AttachDocument, function name: String, of program: LoadedProgram, pin: String
     ) throws(Problem) -> Attachment {
+        Stint.current?.advance()
         guard let function = program.functions[name],
             let reported = program.report.functions.first(where: { $0.name == name })
         else { throw Problem(.notFound, "Program \(program.name) has no function \(name).") }
@@ -192,6 +193,7 @@ extension Node {
     func detachAll(_ attachments: [Attachment]) -> [Errno] {
         let failures = Mutex<[Errno]>([])
         let next = Mutex(0)
+        let stint = Stint.current
         let work: @Sendable () -> Void = {
             while true {
                 let index = next.withLock { next in
@@ -202,6 +204,7 @@ extension Node {
                 do throws(Errno) { try attachments[index].detach() } catch {
                     failures.withLock { $0.append(error) }
                 }
+                stint?.advance()
             }
         }
         var threads: [NamedThread] = []
