@@ -17,13 +17,15 @@ let routes: [Route] = [
         .get, "/v1/host", "get_host", .read, getHost, .worker, takes: ["int64"], reach: .open,
         needsReady: false),
     Route(
-        .get, "/v1/openapi.json", "get_openapi", .read, getOpenAPI, reach: .open, needsReady: false),
+        .get, "/v1/openapi.json", "get_openapi", .read, getOpenAPI, reach: .open,
+        needsReady: false),
     Route(
         .get, "/metrics", "get_metrics", .metrics, getMetrics, gives: .own, reach: .open,
         needsReady: false),
     Route(.get, "/problems", "list_problems", .none, listProblems, reach: .open, needsReady: false),
     Route(
-        .get, "/problems/{code}", "get_problem", .none, getProblem, reach: .open, needsReady: false),
+        .get, "/problems/{code}", "get_problem", .none, getProblem, reach: .open,
+        needsReady: false),
 
     Route(
         .get, "/v1/programs", "list_programs", .read, listPrograms, .worker,
