@@ -131,6 +131,7 @@ public final class Node: Sendable {
         let stints = [
             ("audit", attempts.stint), ("lookout", lookout.withLock { $0?.stint }),
             ("followers", followers.stint), ("turns", turns.stint), ("map-calls", mapCalls.stint),
+            ("perf-close", closing.stint),
             ("snapshots", snapshotTimer.withLock { $0?.stint }),
             ("spare-loader", configuration.loader.spare?.stint),
         ]
