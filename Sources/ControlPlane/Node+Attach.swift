@@ -1,4 +1,5 @@
 internal import BPF
+internal import JSON
 internal import Linux
 internal import Loading
 internal import Problems
@@ -73,7 +74,33 @@ extension Node {
         {
             return site.hostLacks(ability.needs ?? "a later kernel", error)
         }
-        return site.document.kind.explain(error, at: site) ?? Problem(error, while: what)
+        if let problem = site.document.kind.explain(error, at: site) { return problem }
+        if error.errno == .eexist, let twin = twin(of: site) {
+            return site.busy(
+                "This place of \(site.program.name).\(site.function.name)",
+                link: twin.attachment?.linkIDs.first, program: twin.attachment?.info.programID,
+                error)
+        }
+        return Problem(error, while: what)
+    }
+
+    /// The probe by which the function is at the document's place already: the kernel takes it
+    /// there once, whatever the cookie.
+    private func twin(of site: AttachSite) -> ProbeRecord? {
+        func place(_ document: AttachDocument) -> JSONObject {
+            var members = document.members
+            members["cookie"] = nil
+            return members
+        }
+        let wanted = place(site.document)
+        return state.withLock { state in
+            state.probes.values.first { record in
+                record.attachment != nil && record.row.program == site.program.name
+                    && record.row.function == site.function.name
+                    && record.attach.kind.name == site.document.kind.name
+                    && place(record.attach) == wanted
+            }
+        }
     }
 
     private func pinned(_ links: [Link], at site: AttachSite, pin: String) throws(Problem)

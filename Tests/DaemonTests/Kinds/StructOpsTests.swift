@@ -56,6 +56,9 @@ import Testing
         try apiary.curl("DELETE /v1/programs/s").answers(204)
         try apiary.curl("PUT /v1/programs/s?attach=auto", file: "structops.bpf.o").answers(201)
         try Self.connect(with: "apiary_count")
+        // One probe registers all the functions: none is missing.
+        try apiary.curl("PUT /v1/programs/s?attach=auto", file: "structops.bpf.o")
+            .answers(200, #"{"changed":false}"#)
         try apiary.curl("DELETE /v1/programs/s").answers(204)
         #expect(throws: (any Error).self) { try Self.connect(with: "apiary_count") }
         #expect(try apiary.pins.isEmpty)
