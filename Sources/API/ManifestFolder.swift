@@ -36,6 +36,7 @@ public final class ManifestFolder: Sendable {
     private let wakeup: Wakeup
     private let isStopped = Mutex(false)
     private let thread = Mutex<NamedThread?>(nil)
+    let stint = Stint()
 
     /// The most bytes of one file.
     private static let limit = 48 << 20
@@ -63,7 +64,7 @@ public final class ManifestFolder: Sendable {
         try poller.add(wakeup.raw, tag: 2)
         let started = try NamedThread("manifests") { [self] in
             while !isStopped.withLock({ $0 }) {
-                look()
+                stint.run(look)
                 wait(poller, watch)
             }
         }
