@@ -91,8 +91,7 @@ private final class EventAnswer: EndableStream {
     streams = streams.filter { stream in
         // What the whole host prints is for those who may read it.
         if stream.key == .tracePipe { return call.caller.role >= .admin && call.caller.scope.isAll }
-        return call.sees(stream.key.program, service.node)
-            || stream.sharedWith.contains { call.sees($0.program, service.node) }
+        return call.sees(stream, service.node)
     }
     return .json(
         Answer.list(streams.map(document), nil, .string(String(call.revision))),

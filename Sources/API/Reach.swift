@@ -1,4 +1,5 @@
 internal import ControlPlane
+internal import Events
 internal import Problems
 
 /// What of the node an operation touches, for credentials that are only for some programs.
@@ -114,5 +115,10 @@ extension Call {
     /// Whether the caller may see a program and what belongs to it.
     func sees(_ program: String, _ node: Node) -> Bool {
         node.contains(caller.scope, program: program)
+    }
+
+    /// Whether one of the programs that write into a stream is in the caller's scope.
+    func sees(_ stream: StreamLedger, _ node: Node) -> Bool {
+        sees(stream.key.program, node) || stream.sharedWith.contains { sees($0.program, node) }
     }
 }

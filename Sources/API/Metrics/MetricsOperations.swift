@@ -23,7 +23,12 @@ internal import Problems
     write(service.statistics.snapshot, to: &text)
     service.metrics.write(to: &text)
     write(service.node.counts(), to: &text)
-    write(service.node.events, to: &text)
+    text.add(
+        "apiary_event_readers", .gauge, "Readers of event streams",
+        service.node.events.readerCount)
+    // Names are for those who may see them in lists; numbers of the whole node tell none.
+    let ledger = service.node.events.ledger(withReaders: false)
+    write(ledger.filter { call.sees($0, service.node) }, to: &text)
     return Answer(body: .bytes(text.bytes, type: MetricsText.mediaType))
 }
 
@@ -94,9 +99,8 @@ private func write(_ counts: NodeCounts, to text: inout MetricsText) {
 /// So many streams have samples of their own; the rest is added up under an empty program.
 private let shownStreams = 200
 
-private func write(_ events: EventStreams, to text: inout MetricsText) {
-    text.add("apiary_event_readers", .gauge, "Readers of event streams", events.readerCount)
-    let ledger = StreamTotals.all(of: events.ledger(withReaders: false))
+private func write(_ streams: [StreamLedger], to text: inout MetricsText) {
+    let ledger = StreamTotals.all(of: streams)
     func family(
         _ name: String, _ kind: MetricsText.Kind, _ help: String,
         _ value: (StreamTotals) -> UInt64?

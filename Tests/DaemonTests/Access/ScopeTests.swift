@@ -41,6 +41,14 @@ import Testing
         #expect(try names("/v1/programs", "Accept: */*", "name").count == 2)
     }
 
+    @Test func `metrics name no program outside of it`() throws {
+        let all = try apiary.curl("GET /metrics").answers(200).text
+        #expect(all.contains("team-a.one") && all.contains("team-b.one"))
+        let own = try apiary.curl("GET /metrics", team).answers(200).text
+        #expect(own.contains(#"apiary_events_received_total{program="team-a.one""#))
+        #expect(!own.contains("team-b.one"))
+    }
+
     @Test func `single resources outside of it are closed`() throws {
         for request in [
             "GET /v1/programs/team-b.one", "GET /v1/maps/team-b.one/calls",
