@@ -287,9 +287,15 @@ extension ApplyRun {
 
     private func prune(_ rows: [DeclaredEntryRow], _ name: String) throws(Problem) {
         prunedEntries += rows
-        guard let first = rows.first, staged[first.program] == nil,
+        guard let first = rows.first,
             let map = node.state.withLock({ $0.programs[first.program]?.loaded })?.maps[first.map]
         else { return }
+        // A new load's maps have nothing yet, but for those that it keeps.
+        if let new = staged[first.program]?.record.loaded,
+            new.maps[first.map]?.map.info.id != map.map.info.id
+        {
+            return
+        }
         let bytes = try node.bytes(map, EntryStyle())
         defer { bytes.objects?.release() }
         var writes: [Write] = []

@@ -33,8 +33,10 @@ final class ApplyRun {
     var changes: [PlannedChange] = []
     var staged: [String: Staged] = [:]
     var stagedOrder: [String] = []
-    /// Programs of which only labels are other.
+    /// Programs whose load stays: only labels or variables are other.
     var relabelled: [ProgramRecord] = []
+    /// Of those, the variables that are written once the change is committed.
+    var variablesBack: [String: [VariableRow]] = [:]
     /// Functions without a probe, of programs that want one for each.
     var missing: [String: [String]] = [:]
     var placed: [Placed] = []
