@@ -85,19 +85,37 @@ import Testing
                  "maps":[{"map":"h/counts","entries":[\(entries)]}]}
                 """
         }
-        try apiary.curl("POST /v1/apply", json: manifest(1, [4, 5])).answers(200)
-        try apiary.curl("PUT /v1/maps/h/counts/entries/6", json: #"{"value":1}"#)
+        try apiary.curl("POST /v1/apply", json: manifest(1, [4, 3])).answers(200)
+        try apiary.curl("PUT /v1/maps/h/counts/entries/2", json: #"{"value":1}"#)
         // A step that fails leaves the map as it was.
         let broken = #","probes":[{"program":"h","function":"none"}]}"#
-        try apiary.curl("POST /v1/apply", json: String(manifest(2, [5]).dropLast()) + broken)
+        try apiary.curl("POST /v1/apply", json: String(manifest(2, [3]).dropLast()) + broken)
             .answers(404, #"{"step":"probes/h.none"}"#)
         #expect(try apiary.value("h/counts", 4) == 44)
-        let done = try apiary.curl("POST /v1/apply", json: manifest(2, [5])).answers(200)
+        let done = try apiary.curl("POST /v1/apply", json: manifest(2, [3])).answers(200)
         #expect(done["/changes"]?.array?.last?["action"] == "delete")
         #expect(try apiary.value("h/counts", 4) == 0)
-        #expect(try apiary.value("h/counts", 5) == 44)
-        #expect(try apiary.value("h/counts", 6) == 1)
-        try apiary.curl("POST /v1/apply", json: manifest(2, [5]))
+        #expect(try apiary.value("h/counts", 3) == 44)
+        #expect(try apiary.value("h/counts", 2) == 1)
+        try apiary.curl("POST /v1/apply", json: manifest(2, [3]))
             .answers(200, #"{"changed":false}"#)
+    }
+
+    @Test func `the same entries in other words are no change`() throws {
+        let apiary = try TestDaemon()
+        try apiary.curl("PUT /v1/programs/v", file: "values.bpf.o").answers(201)
+        func manifest(_ value: String) -> String {
+            #"{"owner":"a","maps":[{"map":"v/many","entries":[{"key":1,"value":\#(value)}]}]}"#
+        }
+        try apiary.curl("POST /v1/apply", json: manifest(#""hex:1000000000000000""#)).answers(200)
+        try apiary.curl("POST /v1/apply", json: manifest("16"))
+            .answers(200, #"{"changed":false,"counts":{"none":1}}"#)
+        let state = try apiary.curl("GET /v1/state?owner=a").answers(200)
+        #expect(state["/maps/0/entries"] == [["key": 1, "value": 16]])
+        try apiary.curl("POST /v1/apply", json: state.text).answers(200, #"{"changed":false}"#)
+        // Declared is what the manifest says, though it is there already.
+        try apiary.curl("PUT /v1/maps/v/many/entries/1", json: #"{"value":17}"#).answers(200)
+        try apiary.curl("POST /v1/apply", json: manifest("17"))
+            .answers(200, #"{"changed":true,"counts":{"none":1}}"#)
     }
 }

@@ -50,6 +50,10 @@ final class ApplyRun {
     var entryRows: [DeclaredEntryRow] = []
     var prunedEntries: [DeclaredEntryRow] = []
     var undoRows: [EntryUndoRow] = []
+    /// Maps that have the manifest's entries and no others.
+    var exactMaps: Set<String> = []
+    /// The manifest's entries, `program/map key`.
+    var filled: Set<String> = []
     /// Probes that were not there.
     var created = 0
     let names = KernelNameLists()
@@ -88,6 +92,7 @@ final class ApplyRun {
                 }
             }
             try pruneEntries()
+            fillAgain()
             try moveOthers()
             for (index, probe) in manifest.probes.enumerated() {
                 let pointer = JSONPointer.root.appending("probes").appending(index)
