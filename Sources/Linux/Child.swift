@@ -87,12 +87,12 @@ public enum Child {
         for source in sources {
             repeat { free += 1 } while sources.contains(free)
             places.append(free)
-            try check(code: unsafe posix_spawn_file_actions_adddup2(&actions, source, free))
+            try succeed(unsafe posix_spawn_file_actions_adddup2(&actions, source, free))
         }
         unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         for (index, place) in places.enumerated() {
             let target = Int32(index) + 1
-            try check(code: unsafe posix_spawn_file_actions_adddup2(&actions, place, target))
+            try succeed(unsafe posix_spawn_file_actions_adddup2(&actions, place, target))
         }
         // Ours are close-on-exec, but the daemon may have inherited others that are not.
         let first = Int32(sources.count) + 1
@@ -114,12 +114,12 @@ public enum Child {
                 unsafe posix_spawn(&process, path, &actions, &attributes, argv, envp)
             }
         }
-        try check(code: result)
+        try succeed(result)
         return process
     }
 
     /// What belongs to posix_spawn(3) gives the error itself.
-    private static func check(code: Int32) throws(Errno) {
+    private static func succeed(_ code: Int32) throws(Errno) {
         guard code == 0 else { throw Errno(rawValue: code) }
     }
 
