@@ -123,9 +123,9 @@
             apiary_count_lost(&(name##_lost));                                                    \
     } while (0)
 
-/* Wakes the reader less often, which lowers what a record costs the program: only for the first
- * record in an empty ring and for each `threshold` bytes that wait. The daemon sees the variable and looks
- * into this ring by itself (every 5 ms, 50 ms while it is quiet): that bounds the latency.
+/* Wakes the reader less often, which lowers what a record costs the program: only for each
+ * `threshold` bytes that wait. The daemon sees the variable and looks into this ring by itself
+ * (every 5 ms, 50 ms while it is quiet): that bounds the latency.
  *
  *     APIARY_ADAPTIVE(opens, 32 * 1024);
  *     …
@@ -144,10 +144,8 @@ static __always_inline __u64 apiary_wakeup(void *ring, __u64 own, __u32 threshol
     __u64 waiting = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
 
     own = (own + 7) & ~7ULL;
-    if (waiting <= own)
-        return 0;
     /* Once for each `threshold` bytes, not for each record that comes while the reader is on its
-     * way: a wake-up costs as much as ten records. */
+     * way: a wake-up costs as much as ten records, and far more in a virtual machine. */
     if (!threshold || waiting / threshold != (waiting - own) / threshold)
         return BPF_RB_FORCE_WAKEUP;
     return BPF_RB_NO_WAKEUP;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures Apiary against its peers in one run: scripts/bench.sh [NAME…], as root.
-# Names: events highest steady latency readers pace entry load dump batch follow idle crowd; without
-# one all of them, about twenty minutes.
+# Names: events highest steady latency readers producer allocations pace entry load dump batch
+# follow idle crowd; without one all of them, about twenty minutes.
 # Prints medians of alternating runs, each run on stderr. Everything is private (directories,
 # bpffs, daemon, mount namespace) and goes away at the end; only loopback and Unix sockets are used.
 #   BENCH_BINARY   the daemon to measure, .build/release/apiary; without it the peers run alone
@@ -39,7 +39,7 @@ for part in bench/measure/*.sh; do
     . "$part"
 done
 
-all=(events highest steady latency readers pace entry load dump batch follow idle crowd)
+all=(events highest steady latency readers producer allocations pace entry load dump batch follow idle crowd)
 chosen=("$@")
 [ $# -gt 0 ] || chosen=("${all[@]}")
 for name in "${chosen[@]}"; do

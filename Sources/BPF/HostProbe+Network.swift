@@ -38,11 +38,11 @@ extension HostProbe {
             ("sk_lookup", "kernel 5.9", { () throws(BPFError) in try skLookup() }),
             ("flow_dissector", "kernel 5.8", { () throws(BPFError) in try flowDissector() }),
             (
-                "sk_skb", "kernel 6.10, CONFIG_NET_SOCK_MSG",
+                "sk_skb", socketMapNeeds,
                 { () throws(BPFError) in try socketMap(.skSkb, .skSkbStreamVerdict) }
             ),
             (
-                "sk_msg", "kernel 6.10, CONFIG_NET_SOCK_MSG",
+                "sk_msg", socketMapNeeds,
                 { () throws(BPFError) in try socketMap(.skMsg, .skMsgVerdict) }
             ),
             (
@@ -109,14 +109,20 @@ extension HostProbe {
         }
     }
 
+    private static let socketMapNeeds =
+        "kernel 4.18, CONFIG_NET_SOCK_MSG, CONFIG_BPF_STREAM_PARSER"
+
     private static func socketMap(_ type: ProgramType, _ attachType: AttachType)
         throws(BPFError)
     {
         let map = try MapTrial(type: .sockmap).create()
         // A verdict of 1, SK_PASS.
-        try attach(
-            TinyProgram(type: type, attachType: attachType, result: 1),
-            .socketMap(id: map.info.id, type: attachType))
+        let program = try TinyProgram(type: type, attachType: attachType, result: 1).load()
+        guard program.canLinkSocketMap(attachType) else {
+            // It goes with the map.
+            return try SocketMapPlace(mapID: map.info.id, type: attachType).put(program)
+        }
+        _ = try program.attach(to: .socketMap(id: map.info.id, type: attachType), cookie: nil)
     }
 
     private static func netfilter() throws(BPFError) {

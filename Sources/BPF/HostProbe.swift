@@ -20,6 +20,18 @@ public enum HostProbe {
         MapType.all.map { MapTrial(type: $0).ability() }
     }
 
+    /// Whether functions can tell one probe from another, by `bpf_get_attach_cookie`, kernel 5.15:
+    /// asked as libbpf asks it for `LINUX_HAS_BPF_COOKIE`, once.
+    public static let hasAttachCookies: Bool = {
+        do throws(BPFError) {
+            _ = try TinyProgram(type: .kprobe, call: 174).load()
+            return true
+        } catch {
+            // Who may load nothing attaches nothing either.
+            return error.errno == .eperm
+        }
+    }()
+
     /// libbpf's major and minor version, `1.4`: the library does not tell more.
     public static var libbpfVersion: String {
         guard let text = unsafe libbpf_version_string() else { return "unknown" }

@@ -1,5 +1,6 @@
 internal import CLibbpf
 public import Linux
+internal import Synchronization
 
 /// What the kernel says of a link (`struct bpf_link_info`).
 public struct LinkInfo: Sendable {
@@ -46,6 +47,7 @@ public final class Link: Sendable {
     /// False where the kernel has no link for the kind (perf-based probes before 5.15): then the
     /// perf event of this object is the attachment, and it ends with this object.
     public let isPinnable: Bool
+    private let event = Mutex<KeptEvent?>(nil)
 
     /// Opens the link pinned at `path`.
     /// - Throws: `ENOENT` no such pin; `EINVAL` the pin is not a link's; `EPERM`.
@@ -78,6 +80,20 @@ public final class Link: Sendable {
     init(perfEvent descriptor: consuming FileDescriptor) {
         self.descriptor = descriptor
         isPinnable = false
+    }
+
+    func keep(event descriptor: consuming FileDescriptor) {
+        let kept = KeptEvent(descriptor)
+        event.withLock { $0 = kept }
+    }
+
+    /// The perf event under the link, where it was kept open: then closing the link is quick, and
+    /// the event is to be closed after it.
+    public func takeEvent() -> KeptEvent? {
+        event.withLock { event in
+            defer { event = nil }
+            return event
+        }
     }
 
     /// - Throws: `EOPNOTSUPP` where `isPinnable` is false: there is no link to speak of.

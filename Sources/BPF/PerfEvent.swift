@@ -25,16 +25,21 @@ struct PerfEvent: ~Copyable {
         descriptor = FileDescriptor(owning: try checkErrno("perf_event_open", result))
     }
 
-    /// Makes the link. Afterwards the link keeps the event and the descriptor is closed.
+    /// Makes the link, which keeps the event.
     ///
     /// Before 5.15 there is no such link: the program is set by ioctl, and the descriptor becomes
     /// the attachment.
-    consuming func attach(_ program: Program, cookie: UInt64?) throws(BPFError) -> Link {
+    /// - Parameter keepsDescriptor: the descriptor stays open too, see `KeptEvent`.
+    consuming func attach(_ program: Program, cookie: UInt64?, keepsDescriptor: Bool = true)
+        throws(BPFError) -> Link
+    {
         do {
             let link = unsafe try program.createLink(target: descriptor.raw, .perfEvent) {
                 unsafe $0.perf_event.bpf_cookie = cookie ?? 0
             }
             try enable()
+            // Few enough that descriptors do not run out of them.
+            if keepsDescriptor, descriptor.raw < Self.mostKept { link.keep(event: descriptor) }
             return link
         } catch {
             guard error.errno == .einval, !Self.kernelHasLinks(program) else { throw error }
@@ -48,6 +53,9 @@ struct PerfEvent: ~Copyable {
         try enable()
         return Link(perfEvent: descriptor)
     }
+
+    /// Descriptors below a third of what this process may have.
+    private static let mostKept = Int32(clamping: ProcessLimits.descriptors / 3)
 
     private borrowing func enable() throws(BPFError) {
         try checkErrno("ioctl(PERF_EVENT_IOC_ENABLE)", apiary_perf_event_enable(descriptor.raw))

@@ -6,6 +6,8 @@ struct TinyProgram {
     let type: ProgramType
     var attachType = AttachType(rawValue: 0)
     var result: UInt32 = 0
+    /// A function of the kernel's for programs that is called instead, without arguments.
+    var call: UInt32?
     /// The kernel's type that it is attached to: a function, a tracepoint's typedef.
     var typeID: UInt32 = 0
     /// freplace: the program that is replaced, and `typeID` is in its BTF.
@@ -17,7 +19,9 @@ struct TinyProgram {
     ///   verifier's last line is the log.
     func load() throws(BPFError) -> Program {
         // BPF_ALU64 | BPF_MOV | BPF_K, and BPF_JMP | BPF_EXIT, as the kernel's little-endian words.
-        let instructions: [UInt64] = [0xb7 | UInt64(result) << 32, 0x95]
+        // BPF_JMP | BPF_CALL is 0x85.
+        let first = call.map { 0x85 | UInt64($0) << 32 } ?? 0xb7 | UInt64(result) << 32
+        let instructions: [UInt64] = [first, 0x95]
         let function: [UInt32] = [0, TinyTypes.function]  // struct bpf_func_info
         var log = [CChar](repeating: 0, count: 8192)
         let loaded = unsafe instructions.withUnsafeBytes { instructions in

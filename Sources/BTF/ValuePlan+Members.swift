@@ -98,6 +98,23 @@ extension ValuePlan {
         }
     }
 
+    /// The members of a member that is a struct or a union, by their paths; none of others.
+    public func members(of member: Member) -> [Member] {
+        let layout = compiled.layout
+        guard case .composite(let number) = layout.nodes[member.node].shape else { return [] }
+        return layout.composites[number].fields.map { field in
+            self.member(field, named: "\(member.name).\(field.name)", at: member.offset)
+        }
+    }
+
+    /// How many elements a member has that is an array, but for text and bytes; `nil` of others.
+    public func elementCount(of member: Member) -> Int? {
+        guard case .array(_, let count) = compiled.layout.nodes[member.node].shape else {
+            return nil
+        }
+        return count
+    }
+
     /// The number that an enum's member has for a name; `nil` for members that are no enum.
     public func number(of name: String, in member: Member) -> Int128? {
         member.enumeration.flatMap { compiled.layout.enumerations[$0].valuesByName[name] }

@@ -168,3 +168,8 @@ static inline int apiary_receive_descriptors(int socket, int *descriptors) {
     memcpy(descriptors, CMSG_DATA(header), count * sizeof(int));
     return count;
 }
+
+/// membarrier(2), MEMBARRIER_CMD_GLOBAL: 0, or -1 with errno set.
+static inline int apiary_membarrier_global(void) {
+    return (int)syscall(__NR_membarrier, 1, 0, 0);
+}

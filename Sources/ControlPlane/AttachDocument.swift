@@ -72,17 +72,22 @@ public struct AttachDocument: Sendable, Hashable {
         }
     }
 
-    /// Where functions are attached that have nothing but their section names. All functions of a
-    /// struct_ops map are registered at once, with the map, by the first of them.
-    static func bySection(_ functions: [LoadReport.Function]) throws(Problem)
-        -> [(function: LoadReport.Function, document: AttachDocument)]
-    {
+    /// Where functions are attached that have nothing but their section names: the rule of
+    /// `attach: auto`.
+    ///
+    /// What nobody attaches from outside (tail calls, programs of devmaps) is left to them. All
+    /// functions of a struct_ops map are registered at once, with the map, by the first of them.
+    /// - Parameter others: the places of the program's probes that are there.
+    static func bySection(
+        _ functions: [LoadReport.Function], beside others: [AttachDocument] = []
+    ) throws(Problem) -> [(function: LoadReport.Function, document: AttachDocument)] {
         var places: [(function: LoadReport.Function, document: AttachDocument)] = []
-        for function in functions {
+        for function in functions where Unattachable.reason(function) == nil {
             let document = try AttachDocument(
                 JSONObject(), for: function, at: .root.appending("attach"))
             let isRegistered =
-                document.kind.name == "struct_ops" && places.contains { $0.document == document }
+                document.kind.name == "struct_ops"
+                && (others + places.map(\.document)).contains(document)
             if !isRegistered { places.append((function, document)) }
         }
         return places

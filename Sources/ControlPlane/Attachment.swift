@@ -2,15 +2,15 @@ internal import BPF
 internal import Linux
 internal import Synchronization
 
-/// A probe's kernel side: its links with their pins, or its filter, and what was known of them when
-/// they were made or adopted.
+/// A probe's kernel side: its links with their pins, or what it has without a link, and what was
+/// known of them when they were made or adopted.
 final class Attachment: Sendable {
     enum Hold: Sendable {
         case link(Link)
-        case filter(HeldFilter)
+        case resident(Resident)
     }
 
-    /// Of the first link; of a filter or a descriptor that is no link, with the id 0.
+    /// Of the first link; of a resident or a descriptor that is no link, with the id 0.
     var info: LinkInfo { infos[0] }
     /// All ids, none where the kernel makes no link.
     let linkIDs: [UInt32]
@@ -46,19 +46,29 @@ final class Attachment: Sendable {
 
     /// Removes the pins and closes the links, then waits until the kernel has let go of them.
     ///
-    /// Closing waits for RCU: 37 ms for a tracepoint, 125 ms for a uprobe. Workers only.
-    func detach() throws(Errno) {
-        for filter in filters { try filter.detach() }
+    /// Closing waits for RCU: 37 ms for a tracepoint, 125 ms for a uprobe; where their perf events
+    /// were kept, 30 ms. Workers only.
+    /// - Returns: those events: no function runs by them once a grace period is over, and they are
+    ///   left to be closed.
+    func detach() throws(Errno) -> [KeptEvent] {
+        for resident in residents { try resident.detach() }
         for (hold, id, path) in pinned where Self.isOurs(hold, id, path) {
             try FileSystem.unlink(path)
         }
         fault(.afterUnpin)
+        let events = holds.withLock { holds in
+            holds.compactMap { hold -> KeptEvent? in
+                guard case .link(let link) = hold else { return nil }
+                return link.takeEvent()
+            }
+        }
         // The last references end here and nowhere later: the wait below is for that.
         holds.withLock { $0 = [] }
         for id in linkIDs where !Link.waitUntilGone(id: id, timeoutMilliseconds: 5000) {
             throw .ebusy
         }
         fault(.afterDetach)
+        return events
     }
 
     /// Whether what is pinned at `path` is the hold itself, and not what somebody put in its place.
@@ -70,10 +80,14 @@ final class Attachment: Sendable {
         }
     }
 
-    private var filters: [HeldFilter] {
+    /// Whether `detach` was called.
+    var isDetached: Bool { holds.withLock { $0.isEmpty } }
+
+    /// What is attached without a link.
+    var residents: [Resident] {
         holds.withLock { holds in
             holds.compactMap { hold in
-                if case .filter(let filter) = hold { filter } else { nil }
+                if case .resident(let resident) = hold { resident } else { nil }
             }
         }
     }
@@ -81,78 +95,22 @@ final class Attachment: Sendable {
     /// Puts another function in the place of this one's without a gap.
     /// - Throws: what the kernel says; then the first links may run the new function already.
     func update(to program: Program) throws(BPFError) {
-        let held = holds.withLock { $0 }
-        for hold in held {
+        for (index, hold) in holds.withLock({ $0 }).enumerated() {
             switch hold {
             case .link(let link): try link.update(to: program)
-            case .filter(let filter): try filter.replace(with: program)
+            case .resident(let resident):
+                let next = try resident.replace(with: program, notedAt: pinPaths[index])
+                holds.withLock { $0[index] = .resident(next) }
             }
             fault(.afterUpdate)
         }
     }
 
-    /// The first link; nil of a filter, and once it is detached.
+    /// The first link; nil of a resident, and once it is detached.
     var link: Link? {
         holds.withLock { holds in
             guard case .link(let link)? = holds.first else { return nil }
             return link
         }
-    }
-}
-
-/// A tc filter, the namespace of its interface, and the text by which a later daemon knows it: it
-/// has no pin, so a symbolic link in our bpffs says where it is.
-struct HeldFilter: Sendable, Hashable {
-    let filter: TrafficControlFilter
-    /// nil: the daemon's own.
-    let namespace: String?
-
-    init(_ filter: TrafficControlFilter, namespace: String?) {
-        self.filter = filter
-        self.namespace = namespace
-    }
-
-    /// `tc 4 ingress 49152 7 /run/netns/blue`: interface, direction, priority, handle, namespace.
-    var text: String {
-        "tc \(filter.interfaceIndex) \(filter.isIngress ? "ingress" : "egress") "
-            + "\(filter.priority) \(filter.handle) \(namespace ?? "-")"
-    }
-
-    init?(text: String) {
-        let words = text.split(separator: " ", maxSplits: 5).map(String.init)
-        guard words.count == 6, words[0] == "tc", let index = UInt32(words[1]),
-            let priority = UInt32(words[3]), let handle = UInt32(words[4])
-        else { return nil }
-        filter = TrafficControlFilter(
-            interfaceIndex: index, isIngress: words[2] == "ingress", priority: priority,
-            handle: handle)
-        namespace = words[5] == "-" ? nil : words[5]
-    }
-
-    /// One that is gone, with its interface or namespace, is fine.
-    func detach() throws(Errno) {
-        let outcome = within { () -> Errno? in
-            do throws(BPFError) { try filter.detach() } catch { return error.errno }
-            return nil
-        }
-        if let failure = outcome ?? nil { throw failure }
-    }
-
-    func replace(with program: Program) throws(BPFError) {
-        let outcome = within { () -> BPFError? in
-            do throws(BPFError) { try filter.replace(with: program) } catch { return error }
-            return nil
-        }
-        guard let failure = outcome else { throw BPFError("setns", .enoent) }
-        if let failure { throw failure }
-    }
-
-    /// nil where there is no such filter any more.
-    func programID() -> UInt32? { within { filter.programID() } ?? nil }
-
-    /// nil where the namespace is gone.
-    private func within<R: Sendable>(_ body: @escaping @Sendable () -> R) -> R? {
-        guard let namespace else { return body() }
-        do { return try NetworkNamespace.within(namespace, body) } catch { return nil }
     }
 }

@@ -1,4 +1,5 @@
 internal import BPF
+internal import JSON
 internal import Linux
 internal import Loading
 internal import Problems
@@ -45,9 +46,8 @@ extension Node {
     ) throws(Problem) -> Attachment {
         let kind = site.document.kind
         let handle = Names.handle(of: pin)
-        if let filter = try kind.filter(at: site, handle: handle) {
-            return try attach(
-                function, HeldFilter(filter, namespace: namespace), at: site, pin: pin)
+        if let resident = try kind.resident(at: site, handle: handle, namespace: namespace) {
+            return try attach(function, resident, at: site, pin: pin)
         }
         if let link = try kind.link(at: site) {
             fault(.afterAttach)
@@ -73,12 +73,40 @@ extension Node {
         {
             return site.hostLacks(ability.needs ?? "a later kernel", error)
         }
-        return site.document.kind.explain(error, at: site) ?? Problem(error, while: what)
+        if let problem = site.document.kind.explain(error, at: site) { return problem }
+        if error.errno == .eexist, let twin = twin(of: site) {
+            return site.busy(
+                "This place of \(site.program.name).\(site.function.name)",
+                link: twin.attachment?.linkIDs.first, program: twin.attachment?.info.programID,
+                error)
+        }
+        return Problem(error, while: what)
+    }
+
+    /// The probe by which the function is at the document's place already: the kernel takes it
+    /// there once, whatever the cookie.
+    private func twin(of site: AttachSite) -> ProbeRecord? {
+        func place(_ document: AttachDocument) -> JSONObject {
+            var members = document.members
+            members["cookie"] = nil
+            return members
+        }
+        let wanted = place(site.document)
+        return state.withLock { state in
+            state.probes.values.first { record in
+                record.attachment != nil && record.row.program == site.program.name
+                    && record.row.function == site.function.name
+                    && record.attach.kind.name == site.document.kind.name
+                    && place(record.attach) == wanted
+            }
+        }
     }
 
     private func pinned(_ links: [Link], at site: AttachSite, pin: String) throws(Problem)
         -> Attachment
     {
+        // A function that sleeps may run on after a grace period: its event goes with the link.
+        if site.function.isSleepable { for link in links { link.takeEvent()?.close() } }
         let paths =
             links.count == 1 ? [pinPath(pin)] : links.indices.map { pinPath("\(pin)_\($0)") }
         do {
@@ -105,27 +133,27 @@ extension Node {
         }
     }
 
-    /// The text comes first: a filter that nobody knows of would stay for ever.
+    /// The note comes first: a filter that nobody knows of would stay for ever.
     private func attach(
-        _ function: Program, _ held: HeldFilter, at site: AttachSite, pin: String
+        _ function: Program, _ resident: Resident, at site: AttachSite, pin: String
     ) throws(Problem) -> Attachment {
         let path = pinPath(pin)
-        do { try FileSystem.makeSymbolicLink(path, saying: held.text) } catch {
-            throw Problem(error, while: "note the filter of \(site.program.name)")
+        do { try FileSystem.makeSymbolicLink(path, saying: resident.text) } catch {
+            throw Problem(error, while: "note where \(site.program.name) is attached")
         }
         fault(.afterNote)
         do {
-            try held.filter.attach(function)
+            try resident.attach(function)
         } catch {
-            // The failure is the news; a note without a filter goes at the next start.
+            // The failure is the news; a note of what is not there goes at the next start.
             try? FileSystem.unlink(path)
             throw explained(error, site)
         }
         fault(.afterAttach)
         let info = LinkInfo(
-            typeName: site.document.kind.linkTypeName,
+            typeName: resident.typeName,
             programID: site.program.kernelIDs[site.function.name] ?? 0)
-        return Attachment([.filter(held)], infos: [info], pin: pin, pinPaths: [path])
+        return Attachment([.resident(resident)], infos: [info], pin: pin, pinPaths: [path])
     }
 
     /// Opens the pins that an earlier daemon left.
@@ -147,7 +175,7 @@ extension Node {
         guard let first = paths.first else { return nil }
         do {
             if FileSystem.kind(first) == .symbolicLink {
-                return try adopt(filter: first, pin: pin, function, kernelID)
+                return try adopt(note: first, pin: pin, function, kernelID)
             }
             guard row.linkIDs.isEmpty || row.linkIDs.count == paths.count else { return nil }
             var links: [Link] = []
@@ -177,20 +205,26 @@ extension Node {
         }
     }
 
-    private func adopt(filter path: String, pin: String, _ function: Program, _ kernelID: UInt32)
+    private func adopt(note path: String, pin: String, _ function: Program, _ kernelID: UInt32)
         throws -> Attachment?
     {
-        guard let held = HeldFilter(text: try FileSystem.resolve(path)),
-            let present = held.programID()
-        else { return nil }
-        if present != kernelID { try held.replace(with: function) }
-        let info = LinkInfo(typeName: "tc", programID: kernelID)
-        return Attachment([.filter(held)], infos: [info], pin: pin, pinPaths: [path])
+        guard var resident = Resident(text: try FileSystem.resolve(path)) else { return nil }
+        switch resident.presence() {
+        case .gone: return nil
+        case .runs(kernelID), .unnamed: break
+        case .runs: resident = try resident.replace(with: function, notedAt: path)
+        }
+        let info = LinkInfo(typeName: resident.typeName, programID: kernelID)
+        return Attachment([.resident(resident)], infos: [info], pin: pin, pinPaths: [path])
     }
 
     /// Detaches many at once: each waits for RCU by itself, and the waits overlap.
+    ///
+    /// When it returns none of the functions runs any more. What the kernel still has to do then,
+    /// one event after the other, is done by a thread of its own.
     func detachAll(_ attachments: [Attachment]) -> [Errno] {
         let failures = Mutex<[Errno]>([])
+        let events = Mutex<[KeptEvent]>([])
         let next = Mutex(0)
         let work: @Sendable () -> Void = {
             while true {
@@ -199,18 +233,28 @@ extension Node {
                     return next
                 }
                 guard index < attachments.count else { return }
-                do throws(Errno) { try attachments[index].detach() } catch {
+                do throws(Errno) {
+                    let kept = try attachments[index].detach()
+                    events.withLock { $0 += kept }
+                } catch {
                     failures.withLock { $0.append(error) }
                 }
             }
         }
         var threads: [NamedThread] = []
-        for _ in 1..<max(1, min(16, attachments.count)) {
+        for _ in 1..<max(1, min(64, attachments.count)) {
             // Without another thread it takes longer and comes to the same.
             do { threads.append(try NamedThread("detach", work)) } catch { break }
         }
         work()
         for thread in threads { thread.join() }
+        close(events.withLock { $0 })
         return failures.withLock { $0 }
+    }
+
+    private func close(_ events: [KeptEvent]) {
+        if events.isEmpty { return }
+        guard GracePeriod.wait() else { return events.forEach { $0.close() } }
+        for event in events { closing.later { event.close() } }
     }
 }

@@ -35,7 +35,7 @@ extension Node {
                 let attached = Set(probes.map(\.row.function))
                 let missing = loaded.report.functions.filter { !attached.contains($0.name) }
                 probes += try attachBySection(
-                    missing, of: loaded, taken: takenProbeIDs())
+                    missing, of: loaded, beside: probes, taken: takenProbeIDs())
             }
             return (probes, replaced)
         } catch {
@@ -51,7 +51,8 @@ extension Node {
         guard probe.attach.kind.isUpdatable, let attachment = probe.attachment,
             let function = loaded.functions[probe.row.function],
             let report = loaded.report.functions.first(where: { $0.name == probe.row.function }),
-            probe.attach.kind.fits(report), probe.attach.isAsFixed(for: report)
+            probe.attach.kind.fits(report), probe.attach.isAsFixed(for: report),
+            hasSameMap(probe, in: loaded)
         else { return nil }
         do {
             try attachment.update(to: function)
@@ -66,6 +67,17 @@ extension Node {
         probe.row.state = .active
         probe.row.problem = nil
         return probe
+    }
+
+    /// A link to a map stays at that map: where the new load has another of the name, sockets that
+    /// come into it, or a walk over it, would not see the function.
+    private func hasSameMap(_ probe: ProbeRecord, in loaded: LoadedProgram) -> Bool {
+        guard var name = probe.attach.members["map"]?.string else { return true }
+        let own = probe.row.program + "/"
+        if name.hasPrefix(own) { name.removeFirst(own.count) }
+        if name.contains("/") { return true }
+        let old = state.withLock { $0.programs[probe.row.program]?.loaded }
+        return old?.maps[name]?.map.info.id == loaded.maps[name]?.map.info.id
     }
 
     /// The same registration on another load of its program; attached beside the old link.
@@ -107,17 +119,18 @@ extension Node {
     }
 
     /// Attaches functions as their section names say, under `{program}.{function}`. All or nothing.
-    /// - Parameter balance: probes that are new and not registered yet, less those that go.
+    /// - Parameters:
+    ///   - others: the program's probes that are there.
+    ///   - balance: probes that are new and not registered yet, less those that go.
     func attachBySection(
-        _ functions: [LoadReport.Function], of loaded: LoadedProgram, taken: Set<String>,
-        balance: Int = 0
+        _ functions: [LoadReport.Function], of loaded: LoadedProgram, beside others: [ProbeRecord],
+        taken: Set<String>, balance: Int = 0
     ) throws(Problem) -> [ProbeRecord] {
-        // What nobody attaches from outside (tail calls, programs of devmaps) is left to them.
-        let functions = functions.filter { Unattachable.reason($0) == nil }
-        try admitProbes(functions.count + balance)
+        let places = try AttachDocument.bySection(functions, beside: others.map(\.attach))
+        try admitProbes(places.count + balance)
         var wanted: [ProbeRecord] = []
         var taken = taken
-        for (function, document) in try AttachDocument.bySection(functions) {
+        for (function, document) in places {
             let id = freeProbeID(loaded.name + "." + function.name, taken: taken)
             taken.insert(id)
             let row = ProbeRow(

@@ -10,8 +10,8 @@ enum Trouble: Sendable, Hashable {
     /// Something else is pinned there.
     case foreignPin
     case link(LinkCondition)
-    /// The tc filter is gone.
-    case filterGone
+    /// What is attached without a link was taken away.
+    case residentGone
     /// All is well again with a probe that is `failed`.
     case mended
 }
@@ -24,13 +24,15 @@ extension Node {
         guard let kernelID = loaded.kernelIDs[record.row.function] else { return nil }
         for (hold, id, path) in attachment.pinned {
             switch hold {
-            case .filter(let held):
-                guard let present = held.programID() else {
+            case .resident(let resident):
+                switch resident.presence() {
+                case .gone:
                     return PlaceOnHost(record.attach, self).isThere
-                        ? .filterGone
+                        ? .residentGone
                         : .link(.targetGone(PlaceOnHost(record.attach, self).missing))
+                case .runs(kernelID), .unnamed: break
+                case .runs(let other): return .link(.exchanged(programID: other))
                 }
-                if present != kernelID { return .link(.exchanged(programID: present)) }
                 if FileSystem.kind(path) == nil { return .unpinned }
             case .link(let link):
                 // What the kernel does not tell is not amiss.
@@ -70,9 +72,10 @@ extension Node {
             case .unpinned: try pinAgain(record, attachment)
             case .foreignPin: try pinElsewhere(record, attachment)
             case .mended: try commitMended(record, "mended")
-            case .filterGone:
-                try cutOff(
-                    record, attachment, loaded, "Somebody removed the filter of probe \(id).")
+            case .residentGone:
+                let what =
+                    attachment.info.typeName == "tc" ? "removed the filter of" : "detached"
+                try cutOff(record, attachment, loaded, "Somebody \(what) probe \(id).")
             case .link(.targetGone(let what)):
                 try lose(record, attachment, Problem(.targetNotFound, what, errno: "ENOENT"))
             case .link(.cut(let what)):
@@ -92,7 +95,8 @@ extension Node {
         for (hold, _, path) in attachment.pinned where FileSystem.kind(path) == nil {
             switch hold {
             case .link(let link): try link.pin(path)
-            case .filter(let held): try FileSystem.makeSymbolicLink(path, saying: held.text)
+            case .resident(let resident):
+                try FileSystem.makeSymbolicLink(path, saying: resident.text)
             }
         }
         log.warning(

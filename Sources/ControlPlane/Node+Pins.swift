@@ -46,8 +46,8 @@ extension Node {
         }
     }
 
-    /// Removes what lies under a name of ours: a load's directory, a link's pins, a filter with the
-    /// text that names it. What is not ours there stays, and is told in the log.
+    /// Removes what lies under a name of ours: a load's directory, a link's pins, what is attached
+    /// without a link with its note. What is not ours there stays, and is told in the log.
     /// - Parameter links: the kernel's ids of the links that were pinned there, as far as known.
     func removePins(_ name: String, links: [UInt32] = [], own: OwnFunctions? = nil) throws(Errno) {
         if name.hasPrefix("o") { return try removeLoadPins(name) }
@@ -57,9 +57,9 @@ extension Node {
         let own = own ?? OwnFunctions(configuration.bpffsDirectory)
         for path in paths {
             if FileSystem.kind(path) == .symbolicLink,
-                let held = HeldFilter(text: try FileSystem.resolve(path))
+                let resident = Resident(text: try FileSystem.resolve(path))
             {
-                try held.detach()
+                try resident.detach()
             } else if !isOwnLink(path, links, own) {
                 log.warning("a foreign thing at a name of ours stays", metadata: ["pin": "\(path)"])
                 continue

@@ -84,10 +84,14 @@ extension Node {
         _ change: ProgramChange, _ old: ProgramRecord, _ loaded: LoadedProgram,
         _ origin: ChangeOrigin
     ) throws(Problem) -> ProgramOutcome {
-        let attached = Set(probeRecords(of: change.name).map(\.row.function))
+        let present = probeRecords(of: change.name)
+        let attached = Set(present.map(\.row.function))
         let missing =
             change.options.attach == .auto
-            ? loaded.report.functions.filter { !attached.contains($0.name) } : []
+            ? try AttachDocument.bySection(
+                loaded.report.functions.filter { !attached.contains($0.name) },
+                beside: present.map(\.attach)
+            ).map(\.function) : []
         if missing.isEmpty && old.row.labels == change.options.labels {
             return ProgramOutcome(program: view(of: old), changed: false, created: false)
         }
@@ -96,7 +100,8 @@ extension Node {
         if change.isDryRun {
             return ProgramOutcome(program: view(of: record), changed: true, created: false)
         }
-        let probes = try attachBySection(missing, of: loaded, taken: takenProbeIDs())
+        let probes = try attachBySection(
+            missing, of: loaded, beside: present, taken: takenProbeIDs())
         do {
             try commitLoad(&record, probes, retiring: [], origin)
         } catch {
@@ -117,9 +122,7 @@ extension Node {
             report = try configuration.loader.load(change.object.file, request)
         } catch { throw Problem(error) }
         if change.options.attach == .auto {
-            for function in report.functions {
-                _ = try AttachDocument(JSONObject(), for: function, at: .root.appending("attach"))
-            }
+            _ = try AttachDocument.bySection(report.functions)
         }
         let row = row(for: change, loadID: "", report: report)
         return ProgramOutcome(

@@ -41,17 +41,15 @@ extension Node {
     /// - Throws: `host_lacks` where trying the kind has shown that it cannot be.
     private func checkAbility(_ kind: String) throws(Problem) {
         guard let ability = ability(kind), ability.isAvailable == false else { return }
-        let why = [ability.reason, ability.needs.map { "it needs \($0)" }].compactMap(\.self)
-        throw Problem(
-            .hostLacks, "This host cannot attach \(kind): \(why.joined(separator: "; ")).",
-            errno: ability.errno)
+        throw Problem.hostLacks(
+            kind, ability.reason ?? "it was tried", needs: ability.needs, errno: ability.errno)
     }
 }
 
 extension AttachSite {
     /// In the right network namespace.
     fileprivate func resolve(_ names: KernelNameLists) throws(Problem) {
-        if try document.kind.filter(at: self, handle: 1) != nil { return }
+        if try document.kind.resident(at: self, handle: 1, namespace: nil) != nil { return }
         for target in try document.kind.targets(at: self) {
             guard let refusal = refusal(of: target, names) else { continue }
             throw document.kind.explain(refusal, at: self)

@@ -68,6 +68,8 @@ public final class Node: Sendable {
     let lookoutMemory = Mutex(LookoutMemory())
     let turns = Turns("turns")
     let mapCalls = Turns("map-calls")
+    /// Perf events of probes that are detached.
+    let closing = Turns("perf-close")
     /// Of run statistics, running now.
     let measurements = Mutex(0)
     let loadRate: LoadRate

@@ -28,7 +28,10 @@ extension EventStreams {
                 _ = try FilterProgram(filter, type)
                 return
             } catch {
-                failure = failure ?? error
+                // Of types of which some lack the member, one that has it tells what is wrong.
+                if failure == nil || failure?.isUnknownMember == true && !error.isUnknownMember {
+                    failure = error
+                }
             }
         }
         if failure == nil, hasStreams {

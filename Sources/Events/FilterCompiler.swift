@@ -1,4 +1,5 @@
 internal import BTF
+internal import JSON
 
 /// Turns comparisons into tests on the bytes of one type.
 struct FilterCompiler {
@@ -11,7 +12,7 @@ struct FilterCompiler {
 
     func tests(_ comparison: Filter.Comparison) throws(FilterError) -> Alternatives {
         guard let member = type.plan.member(at: comparison.member) else {
-            throw unknown(comparison.member, comparison.position)
+            throw unknown(comparison.member, comparison.position, in: type)
         }
         if member.isInteger {
             return try integer(comparison, member)
@@ -25,17 +26,9 @@ struct FilterCompiler {
         case .text: return try text(comparison, bytes)
         case .bytes: return try hex(comparison, bytes)
         case .float: return try float(comparison, member)
-        default:
-            throw FilterError(
-                reason: "\(member.name) is a \(member.typeName): compare one of its members",
-                position: comparison.position)
+        case .address: return try address(comparison, member, bytes)
+        default: throw incomparable(member, comparison.position, in: type)
         }
-    }
-
-    private func unknown(_ name: String, _ position: Int) -> FilterError {
-        let names = type.plan.members.prefix(20).map(\.name).joined(separator: ", ")
-        return FilterError(
-            reason: "struct \(type.name) has no member \(name): " + names, position: position)
     }
 
     // MARK: Integers
@@ -112,14 +105,16 @@ struct FilterCompiler {
         _ operation: Filter.Operator, _ word: String, _ position: Int,
         _ member: ValuePlan.Member, _ field: IntegerField
     ) throws(FilterError) -> (kind: FilterProgram.Kind, isNegated: Bool) {
-        guard let other = type.plan.member(at: word), let otherField = IntegerField(other) else {
-            if member.kind == .enumeration {
-                throw FilterError(
-                    reason: "\(word) is neither of \(member.typeName) nor an integer member",
+        guard let other = type.plan.member(at: word) else {
+            throw noOperand(word, member, position, in: type)
+        }
+        guard let otherField = IntegerField(other) else {
+            throw other.isComparable
+                ? FilterError(
+                    reason: "\(member.name) is a \(member.typeName), and \(word) a "
+                        + "\(other.typeName): two members are compared where both are integers",
                     position: position)
-            }
-            throw FilterError(
-                reason: "\(word) is no integer member of struct \(type.name)", position: position)
+                : incomparable(other, position, in: type)
         }
         let order: FilterProgram.Order
         switch operation {
@@ -192,6 +187,36 @@ struct FilterCompiler {
             default:
                 throw FilterError(
                     reason: "bytes are compared by ==, != and in, not by "
+                        + comparison.operation.rawValue, position: comparison.position)
+            }
+        }
+        return tests
+    }
+
+    /// An address as it is shown, or its bytes.
+    private func address(
+        _ comparison: Filter.Comparison, _ member: ValuePlan.Member, _ field: ByteField
+    ) throws(FilterError) -> Alternatives {
+        var tests: Alternatives = []
+        for operand in comparison.operands {
+            var wanted: [UInt8]?
+            if case .text(let text) = operand.value {
+                let value = JSONValue.string(String(decoding: text, as: UTF8.self))
+                // What is no address is refused below, with what one looks like.
+                let record = try? type.plan.encode(value, as: member)
+                wanted = record.map { Array($0[field.offset..<field.offset + field.size]) }
+            }
+            guard let wanted else {
+                throw FilterError(
+                    reason: "\(comparison.member) is an address: compare it with one as it is "
+                        + "shown, in quotes", position: operand.position)
+            }
+            switch comparison.operation {
+            case .equal, .among: tests.append((.bytes(field, wanted), false))
+            case .unequal: tests.append((.bytes(field, wanted), true))
+            default:
+                throw FilterError(
+                    reason: "addresses are compared by ==, != and in, not by "
                         + comparison.operation.rawValue, position: comparison.position)
             }
         }

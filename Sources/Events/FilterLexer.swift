@@ -3,6 +3,8 @@ public struct FilterError: Error, Sendable, Hashable {
     /// A clause: "expected a value after ==".
     public let reason: String
     public let position: Int
+    /// Of several types' refusals another one says more.
+    var isUnknownMember = false
 }
 
 /// A word of a filter.

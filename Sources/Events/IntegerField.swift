@@ -4,7 +4,7 @@ internal import BTF
 ///
 /// The caller makes sure that the record has `end` bytes.
 struct IntegerField: Sendable, Hashable {
-    private enum Width: UInt8, Sendable { case one, two, four, eight, bits }
+    private enum Width: UInt8, Sendable { case one, two, four, eight, bits, bigEndian }
 
     private let offset: Int
     private let width: Width
@@ -30,6 +30,7 @@ struct IntegerField: Sendable, Hashable {
         (firstBit, bitCount) = (8 * member.offset, 8 * member.size)
         end = member.offset + member.size
         switch member.size {
+        case _ where member.isBigEndian && [2, 4, 8].contains(member.size): width = .bigEndian
         case 1: width = .one
         case 2: width = .two
         case 4: width = .four
@@ -56,6 +57,7 @@ struct IntegerField: Sendable, Hashable {
             return isSigned ? extended(Int64(Int32(bitPattern: value))) : UInt64(value)
         case .eight: return unsafe place.loadUnaligned(as: UInt64.self)
         case .bits: return unsafe bitfield(record)
+        case .bigEndian: return unsafe bigEndian(place)
         }
     }
 
@@ -66,6 +68,16 @@ struct IntegerField: Sendable, Hashable {
     }
 
     private func extended(_ value: Int64) -> UInt64 { UInt64(bitPattern: value) }
+
+    private func bigEndian(_ place: UnsafeRawPointer) -> UInt64 {
+        var value: UInt64 = 0
+        for index in 0..<bitCount / 8 {
+            // SAFETY: as above.
+            value = value << 8 | UInt64(unsafe place.load(fromByteOffset: index, as: UInt8.self))
+        }
+        let shift = Int64(64 - bitCount)
+        return isSigned ? extended((Int64(bitPattern: value) << shift) >> shift) : value
+    }
 
     private func bitfield(_ record: UnsafeRawPointer) -> UInt64 {
         var value: UInt128 = 0

@@ -141,7 +141,7 @@ struct LineRenderer: ~Copyable {
         for (number, column) in variant.selection.columns.enumerated() {
             line.raw(",")
             guard isTyped else {
-                if column == "data" { line.hex(record) }
+                if column == "data" { line.hex(record, prefix: "hex:") }
                 if column == "invalid", entry.isInvalid { line.string(entry.reason?.name ?? "") }
                 continue
             }

@@ -41,10 +41,7 @@ public struct ProcessUsage: Sendable {
         usage.startedAtNanoseconds = boot + sinceBoot
         // The directory's own descriptor is among them.
         do { usage.openDescriptors = try FileSystem.count("/proc/self/fd") - 1 } catch {}
-        var limit = rlimit()
-        if unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {
-            usage.descriptorLimit = Int(clamping: limit.rlim_cur)
-        }
+        usage.descriptorLimit = ProcessLimits.descriptors
         return usage
     }
 }

@@ -47,8 +47,7 @@ public enum ProcessLimits {
     /// before kernel 5.11 maps are locked memory.
     /// - Returns: the descriptors that may be open now.
     public static func raise() -> Int {
-        var limit = rlimit()
-        unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        var limit = descriptorLimit
         limit.rlim_cur = limit.rlim_max
         unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         var memory = rlimit(rlim_cur: rlim_t.max, rlim_max: rlim_t.max)
@@ -56,6 +55,15 @@ public enum ProcessLimits {
         let lockedMemory: UInt32 = 8  // RLIMIT_MEMLOCK of asm-generic/resource.h, not imported
         unsafe setrlimit(__rlimit_resource_t(lockedMemory), &memory)
         return Int(clamping: limit.rlim_cur)
+    }
+
+    /// Descriptors that may be open, RLIMIT_NOFILE.
+    public static var descriptors: Int { Int(clamping: descriptorLimit.rlim_cur) }
+
+    private static var descriptorLimit: rlimit {
+        var limit = rlimit()
+        unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return limit
     }
 
     public static var userID: UInt32 { geteuid() }

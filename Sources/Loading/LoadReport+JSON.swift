@@ -69,6 +69,7 @@ extension LoadReport.Map {
         where number != 0 {
             object[name] = JSONValue(number)
         }
+        object["structure"] = structure?.json
         return .object(object)
     }
 
@@ -82,7 +83,8 @@ extension LoadReport.Map {
         }
         self.init(
             name: name, type: type, pin: json["pin"]?.string, isInternal: isInternal,
-            flags: numbers[0], keyType: numbers[1], valueType: numbers[2])
+            flags: numbers[0], keyType: numbers[1], valueType: numbers[2],
+            structure: json["structure"].flatMap(LoadReport.Structure.init(json:)))
     }
 }
 

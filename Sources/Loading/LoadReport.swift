@@ -53,11 +53,15 @@ public struct LoadReport: Sendable, Hashable {
         /// the kernel keeps none.
         public var keyType: UInt32
         public var valueType: UInt32
+        /// What registers a struct_ops map where the kernel has no links for them (before 6.4).
+        public var structure: Structure?
 
         public init(
             name: String, type: UInt32, pin: String? = nil, isInternal: Bool = false,
-            flags: UInt32 = 0, keyType: UInt32 = 0, valueType: UInt32 = 0
+            flags: UInt32 = 0, keyType: UInt32 = 0, valueType: UInt32 = 0,
+            structure: Structure? = nil
         ) {
+            self.structure = structure
             self.flags = flags
             self.keyType = keyType
             self.valueType = valueType

@@ -35,9 +35,15 @@ public struct USDTSite: Sendable, Hashable {
     public var offset: UInt64
     /// Of the semaphore in the file, which the kernel counts up while somebody looks; 0: none.
     public var semaphoreOffset: UInt64
+    /// In the memory of whoever runs the file; nil where it lies elsewhere in each process: of a
+    /// library, and of a program that is position-independent.
+    public var address: UInt64?
     public var arguments: [Argument]
 
-    public init(offset: UInt64, semaphoreOffset: UInt64, arguments: [Argument]) {
+    public init(
+        offset: UInt64, semaphoreOffset: UInt64, address: UInt64? = nil, arguments: [Argument]
+    ) {
+        self.address = address
         self.offset = offset
         self.semaphoreOffset = semaphoreOffset
         self.arguments = arguments
@@ -51,6 +57,7 @@ extension USDTSite {
     public var json: JSONValue {
         [
             "offset": JSONValue(offset), "semaphore": JSONValue(semaphoreOffset),
+            "address": address.map { JSONValue($0) } ?? .null,
             "arguments": .array(arguments.map(\.json)),
         ]
     }
@@ -62,7 +69,8 @@ extension USDTSite {
             arguments.allSatisfy({ $0 != nil })
         else { return nil }
         self.init(
-            offset: offset, semaphoreOffset: semaphore, arguments: arguments.compactMap(\.self))
+            offset: offset, semaphoreOffset: semaphore, address: json["address"]?.uint64,
+            arguments: arguments.compactMap(\.self))
     }
 }
 

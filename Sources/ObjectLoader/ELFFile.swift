@@ -27,6 +27,7 @@ struct ELFFile {
     static let machineNone: UInt16 = 0
     static let machineBPF: UInt16 = 247
     static let typeRelocatable: UInt16 = 1
+    static let typeExecutable: UInt16 = 2
 
     /// `ET_REL`, `ET_EXEC`, `ET_DYN`.
     let type: UInt16

@@ -54,6 +54,11 @@ internal import Loading
     /// Negative where it is not loaded.
     var descriptor: Int32 { unsafe bpf_program__fd(program) }
 
+    /// `BPF_TRACE_…`; of a struct_ops function, once loaded, the number of the structure's member.
+    var attachType: UInt32 {
+        unsafe bpf_program__expected_attach_type(program).rawValue
+    }
+
     /// Whether a load fixes a BTF target.
     var hasTarget: Bool {
         type == BPF_PROG_TYPE_TRACING || type == BPF_PROG_TYPE_LSM || type == BPF_PROG_TYPE_EXT
@@ -102,7 +107,7 @@ internal import Loading
         let inSection = hasTarget && !ofSection.isEmpty ? String(ofSection) : nil
         return LoadReport.Function(
             name: name, section: section, type: typeName,
-            expectedAttachType: unsafe bpf_program__expected_attach_type(program).rawValue,
+            expectedAttachType: attachType,
             target: target ?? inSection, isSleepable: isSleepable, instructions: instructions,
             pin: pin, verifierLog: log)
     }

@@ -23,7 +23,7 @@ extension ObjectLoader {
         for (index, function) in functions.enumerated() { function.use(logs, index: index) }
         let instructions = functions.map(\.instructions)
 
-        if StructOps.hasLinks { for map in object.maps { map.makeLinkable() } }
+        for map in object.maps { map.setLinkable(StructOps.hasLinks) }
         let declared = object.maps.map { (name: $0.name, key: $0.keyType, value: $0.valueType) }
         let result = object.load()
         guard result >= 0 else {
@@ -33,6 +33,7 @@ extension ObjectLoader {
         }
         let maps = object.maps.filter { $0.descriptor >= 0 }
         try StructOps.writeValues(maps)
+        let structures = try StructOps.structures(maps, functions)
         if let directory = request.pinDirectory { try pin(functions, maps, in: directory) }
         let areKept = request.pinDirectory != nil
         return LoadReport(
@@ -47,7 +48,7 @@ extension ObjectLoader {
                 return LoadReport.Map(
                     name: map.name, type: map.type, pin: areKept ? "m\(index)" : nil,
                     isInternal: map.isInternal, flags: map.flags, keyType: types?.key ?? 0,
-                    valueType: types?.value ?? 0)
+                    valueType: types?.value ?? 0, structure: structures[map.name])
             },
             globals: Globals.list(object, types),
             eventTypes: EventTypes.find(object, functions),

@@ -1,4 +1,5 @@
 internal import CLibbpf
+internal import Glibc
 internal import Linux
 
 /// A `struct bpf_map` of an open object, which must outlive it.
@@ -49,10 +50,12 @@ internal import Linux
     var isStructOps: Bool { type == BPF_MAP_TYPE_STRUCT_OPS.rawValue }
 
     /// SEC(".struct_ops") becomes SEC(".struct_ops.link") where the kernel has that, since 6.4: a
-    /// map without links registers itself with its value, and nothing but its value.
-    func makeLinkable() {
+    /// map without links registers itself with its value, and nothing but its value. An older
+    /// kernel knows only that, so there it is the other way round.
+    func setLinkable(_ isLinkable: Bool) {
         guard isStructOps else { return }
-        _ = unsafe bpf_map__set_map_flags(map, flags | Self.linkFlag)
+        _ = unsafe bpf_map__set_map_flags(
+            map, isLinkable ? flags | Self.linkFlag : flags & ~Self.linkFlag)
     }
 
     /// BPF_F_LINK, which older headers lack.
@@ -73,6 +76,46 @@ internal import Linux
             preconditionFailure("a link was made although seccomp forbids it")
         }
         return failure == .eperm ? nil : failure
+    }
+
+    /// The value that would register a loaded struct_ops map, with descriptors of this process
+    /// where functions are.
+    ///
+    /// libbpf keeps it to itself and writes it to the map's descriptor, by which the kernel would
+    /// register it: so for that one call an array's stands in its place.
+    func structOpsValue() throws(Errno) -> [UInt8] {
+        let own = descriptor
+        let size = valueSize
+        let array = unsafe bpf_map_create(BPF_MAP_TYPE_ARRAY, "apiary_value", 4, size, 1, nil)
+        guard array >= 0 else { throw Errno(rawValue: -array) }
+        let stand = FileDescriptor(owning: array)
+        let kept = dup(own)
+        guard kept >= 0 else { throw Errno.current }
+        let saved = FileDescriptor(owning: kept)
+        guard dup2(stand.raw, own) >= 0 else { throw Errno.current }
+        // Kept until the process ends: its destruction would delete the value.
+        let link = unsafe bpf_map__attach_struct_ops(map)
+        let failure = Errno.current
+        guard dup2(saved.raw, own) >= 0 else {
+            preconditionFailure("a struct_ops map cannot be put back: \(Errno.current)")
+        }
+        guard unsafe link != nil else { throw failure }
+        var bytes = [UInt8](repeating: 0, count: Int(size))
+        var key: UInt32 = 0
+        // SAFETY: the kernel writes the array's value, `size` bytes, within the call.
+        let result = unsafe bytes.withUnsafeMutableBytes { buffer in
+            unsafe bpf_map_lookup_elem(stand.raw, &key, buffer.baseAddress)
+        }
+        guard result == 0 else { throw Errno(rawValue: -result) }
+        return bytes
+    }
+
+    /// The kernel's type of the value; 0 for every map but struct_ops.
+    var kernelValueType: UInt32 {
+        var information = bpf_map_info()
+        var length = UInt32(MemoryLayout<bpf_map_info>.size)
+        let result = unsafe bpf_map_get_info_by_fd(descriptor, &information, &length)
+        return result == 0 ? information.btf_vmlinux_value_type_id : 0
     }
 
     /// `LIBBPF_PIN_BY_NAME` asks for a path that an object has no say in.

@@ -28,6 +28,48 @@ enum StructOps {
         }
     }
 
+    /// Before 6.4 a map is registered by its value, and so not at the load: the value is told, and
+    /// written when the map is attached.
+    /// - Returns: by the maps' names; empty where the kernel has links.
+    static func structures(_ maps: [ObjectMap], _ functions: [ObjectFunction])
+        throws(LoadFailure) -> [String: LoadReport.Structure]
+    {
+        guard !hasLinks, maps.contains(where: \.isStructOps) else { return [:] }
+        let types: KernelStructures
+        do { types = try KernelStructures() } catch {
+            throw LoadFailure(.btf, "the kernel's types cannot be read: \(error)", errno: error)
+        }
+        var structures: [String: LoadReport.Structure] = [:]
+        for map in maps where map.isStructOps {
+            do throws(Errno) {
+                structures[map.name] = structure(
+                    try map.structOpsValue(), types.members(ofValue: map.kernelValueType),
+                    functions)
+            } catch {
+                throw LoadFailure(
+                    .map, "the value of struct_ops map \"\(map.name)\" cannot be read: \(error)",
+                    errno: error, libbpfLog: LibbpfLog.text)
+            }
+        }
+        return structures
+    }
+
+    /// - Parameter members: where in the value the structure's members are, by their numbers, which
+    ///   are the functions' attach types.
+    private static func structure(
+        _ value: [UInt8], _ members: [UInt32: Int], _ functions: [ObjectFunction]
+    ) -> LoadReport.Structure {
+        var structure = LoadReport.Structure(bytes: value, functions: [:])
+        for function in functions where function.type == BPF_PROG_TYPE_STRUCT_OPS {
+            guard let offset = members[function.attachType], offset + 8 <= value.count,
+                value.u64(offset) == UInt64(UInt32(bitPattern: function.descriptor))
+            else { continue }
+            structure.functions[offset] = function.name
+            for index in 0..<8 { structure.bytes[offset + index] = 0 }
+        }
+        return structure
+    }
+
     /// BPF_STRUCT_OPS, which older headers lack.
     private static let attachType = bpf_attach_type(rawValue: 44)
 

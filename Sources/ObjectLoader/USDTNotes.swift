@@ -82,7 +82,9 @@ enum USDTNotes {
                 "\(note.provider):\(note.name) has \(arguments.count) arguments; "
                     + "\(USDTSite.mostArguments) are taken", pointer: "/usdt")
         }
-        return USDTSite(offset: offset, semaphoreOffset: semaphore, arguments: arguments)
+        return USDTSite(
+            offset: offset, semaphoreOffset: semaphore,
+            address: elf.type == ELFFile.typeExecutable ? location : nil, arguments: arguments)
     }
 
     /// Entries of elf(5)'s form: three sizes, the owner's name, what it says; padded to four.

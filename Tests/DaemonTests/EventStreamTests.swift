@@ -184,6 +184,31 @@ import Testing
         try apiary.curl("HEAD /v1/events?program=e").answers(200)
     }
 
+    @Test(arguments: [
+        ("place == 3", 1, "place, a struct place, is not a single value: compare place.cpu"),
+        ("pid == place", 8, "place, a struct place, is not a single value: compare place.cpu"),
+        ("pid == 7 && place.numbers == 1", 13, "compare place.numbers[0] to place.numbers[2]"),
+        ("place.numbers[3] == 1", 1, "place.numbers is a __u16[3] and has no [3]: there is"),
+        ("place.numbers[0].x == 1", 1, "place.numbers[0] is a __u16 and has no x"),
+        ("place.cup", 1, "place is a struct place and has no cup: there is place.cpu"),
+        ("pid == comm", 8, "pid is a __u32, and comm a char[16]"),
+        ("pid == ssh", 8, "ssh is no member of struct call_event, and text stands in quotes"),
+        ("verdict == ALOWED", 12, "ALOWED is neither a name of enum verdict nor a member"),
+    ])
+    func `a filter that compares what has no single value is told what has`(
+        _ filter: String, _ position: Int, _ reason: String
+    ) throws {
+        try other.getpgid(1)
+        #expect(try Machine.waits { try numbers(lines("program=e")).count == 1 })
+        let encoded = filter.replacing("&", with: "%26").replacing(" ", with: "%20")
+        let answer = try apiary.curl("GET /v1/events?program=e&filter=\(encoded)")
+            .answers(400, problem: .invalidFilter)
+        #expect(answer["/position"]?.int == position, "\(answer)")
+        #expect(answer["/detail"]?.string?.contains(reason) == true, "\(answer)")
+        let found = try lines("program=e&filter=place.cpu%20<%200||place.numbers[2]%20==%203")
+        #expect(numbers(found) == [1])
+    }
+
     @Test func `a stream of a program ends with the program`() throws {
         let stream = try apiary.stream("GET /v1/events?program=e")
         let all = try apiary.stream("GET /v1/events")

@@ -47,8 +47,20 @@ final class Workload {
     /// Calls libc's `getppid` so many times, and returns when that is done.
     func getppid(_ times: Int) throws { try run("getppid", times) }
 
+    /// Begins so many calls of getpgid(2); `finish` waits for their end.
+    func beginGetpgid(_ times: Int) throws { try begin("getpgid", times) }
+
     private func run(_ call: String, _ times: Int) throws {
+        try begin(call, times)
+        try finish()
+    }
+
+    private func begin(_ call: String, _ times: Int) throws {
         try input.fileHandleForWriting.write(contentsOf: Data("\(call) \(times)\n".utf8))
+    }
+
+    /// Waits for what was begun.
+    func finish() throws {
         guard try output.fileHandleForReading.read(upToCount: 5) == Data("done\n".utf8) else {
             throw Machine.Failure(description: "perl ended before it answered")
         }

@@ -170,10 +170,13 @@ measure_latency() {
             if [ -n "$daemon" ] && through_ours "${how[@]}"; then
                 sample_latency latency.ours.$rate
             fi
-            through_sink "${how[@]}" self "$tools/ringbuf" "$tools/produce.bpf.o" &&
-                sample_latency latency.c.$rate
+            through_served "${how[@]}" && sample_latency latency.served.$rate
+            through_pipe "${how[@]}" && sample_latency latency.c.$rate
         done
-        row "submit to client at $((rate / 1000)) k/s, p50, us; C on libbpf" \
+        row "submit to curl at $((rate / 1000)) k/s, p50, us; C to one curl" \
+            latency.ours.$rate.p50 latency.served.$rate.p50
+        row "  p99" latency.ours.$rate.p99 latency.served.$rate.p99
+        row "  p50; C on libbpf into a pipe, without curl" \
             latency.ours.$rate.p50 latency.c.$rate.p50
         row "  p99" latency.ours.$rate.p99 latency.c.$rate.p99
     done

@@ -1,5 +1,5 @@
 # Many readers, and what events cost: processor time with 1 and 100 readers, memory of an idle
-# reader, allocations an event, and the producer's cost with and without adaptive wake-ups.
+# reader, allocations an event with a control, and the producer's cost with and without adaptive wake-ups.
 # shellcheck shell=bash disable=SC2154
 
 # The daemon's processor time an event while `count` curls follow at a steady rate.
@@ -66,53 +66,90 @@ PYTHON
         'BEGIN { print (b - a) / n }')"
 }
 
-# Calls of malloc in the daemon for each of a million events that one curl is sent.
-allocations() {
-    command -v bpftrace >/dev/null || return 0
-    local libc calls asked
+# counted COMMAND…: runs it, and sets `calls` to how often the daemon asked for memory meanwhile:
+# malloc, calloc, realloc, posix_memalign and aligned_alloc of its C library, by uprobes.
+counted() {
+    local libc counter attempt name probes=
     libc=$(ldd "$binary" | awk '$1 == "libc.so.6" { print $3 }')
-    change PUT '/v1/programs/produce?attach=auto' -T "$tools/produce.bpf.o" || return 1
-    curl -sN --unix-socket "$socket" "$follow" -o /dev/null &
-    jobs_of_ours=($!)
-    bpftrace -p "$daemon" -e "uprobe:$libc:malloc,uprobe:$libc:posix_memalign,uprobe:$libc:calloc,
-        uprobe:$libc:realloc { @calls = count(); }" >"$work/calls" 2>"$work/calls.log" &
-    jobs_of_ours+=($!)
-    sleep 3
-    # One request, so that a count of nothing at all shows that nothing was counted.
-    api GET /v1/health >"$work/answer"
-    "$tools/trigger" 500000 2 64 >"$work/trigger"
+    for name in malloc calloc realloc posix_memalign aligned_alloc; do
+        probes+="${probes:+,}uprobe:$libc:$name"
+    done
+    rm -f "$work/calls"
+    bpftrace -p "$daemon" -e "BEGIN { printf(\"counting\n\"); } $probes
+        /pid == $daemon/ { @calls = count(); }" \
+        >"$work/calls" 2>"$work/calls.log" &
+    counter=$!
+    jobs_of_ours+=("$counter")
+    for attempt in $(seq 300); do
+        grep -q counting "$work/calls" 2>/dev/null && break
+        sleep 0.1
+    done
+    # What the attaching itself may have disturbed.
     sleep 1
-    end "${jobs_of_ours[1]}" -INT
-    end "${jobs_of_ours[0]}"
-    jobs_of_ours=()
+    "$@"
+    sleep 1
+    end "$counter" -INT
     calls=$(awk -F': ' '/@calls/ { print $2 }' "$work/calls")
-    read -r asked <"$work/trigger"
-    change DELETE '/v1/programs/produce?purge=true' || return 1
-    if [ -z "$calls" ]; then
+    if ! grep -q counting "$work/calls"; then
         say "bpftrace counted nothing: $(tail -c 300 "$work/calls.log")"
         return 1
     fi
-    say "  $calls calls of malloc for $asked events and one request"
-    sample readers.allocations "$(awk -v c="$calls" -v n="$asked" 'BEGIN { print c / n }')"
+    calls=${calls:-0}
 }
 
-# Nanoseconds that the program runs for each record, by the kernel's own statistics.
-producer_cost() {
-    local object=$1 before
-    before=$(cat /proc/sys/kernel/bpf_stats_enabled)
-    echo 1 >/proc/sys/kernel/bpf_stats_enabled
-    change PUT '/v1/programs/produce?attach=auto' -T "$tools/$object.bpf.o" &&
-        "$tools/trigger" 200000 "$seconds" 64 >"$work/trigger" &&
-        api GET /v1/programs/produce/functions/produce >"$work/function"
-    echo "$before" >/proc/sys/kernel/bpf_stats_enabled
+some_requests() {
+    local index
+    for index in $(seq 100); do api GET /v1/programs >"$work/answer"; done
+}
+
+some_events() { "$tools/trigger" "$1" "$2" 64 >"$work/trigger"; }
+
+# How often memory is asked for by each event that one curl is sent: by the difference between few
+# events and ten times as many at the same rate, so that what happens once or with time falls out.
+# That the counter sees the daemon at all, requests show which do ask for some.
+allocations() {
+    command -v bpftrace >/dev/null || return 0
+    local rate few many few_calls many_calls
+    change PUT '/v1/programs/produce?attach=auto' -T "$tools/produce.bpf.o" || return 1
+    curl -sN --unix-socket "$socket" "$follow" -o /dev/null &
+    jobs_of_ours=($!)
+    sleep 1
+    some_events 500000 1
+    for rate in 500000 1000; do
+        counted some_events $rate 0.5 || return 1
+        few_calls=$calls
+        read -r few <"$work/trigger"
+        counted some_events $rate 5 || return 1
+        many_calls=$calls
+        read -r many <"$work/trigger"
+        say "  at $rate/s: $few_calls calls of malloc for $few events, $many_calls for $many"
+        sample "allocations.$rate" "$(awk -v c=$((many_calls - few_calls)) \
+            -v n=$((many - few)) 'BEGIN { printf "%.4f\n", c / n }')"
+    done
+    counted some_requests || return 1
+    say "  control: $calls calls of malloc for 100 GET /v1/programs"
+    sample allocations.request "$(awk -v c="$calls" 'BEGIN { print c / 100 }')"
+    end "${jobs_of_ours[0]}"
+    jobs_of_ours=()
     change DELETE '/v1/programs/produce?purge=true' || return 1
-    local asked
-    read -r asked <"$work/trigger"
-    sample "producer.$object" "$(python3 - "$work/function" "$asked" <<'PYTHON'
-import json, sys
-print(json.load(open(sys.argv[1]))["statistics"]["run_time_ns"] / int(sys.argv[2]))
-PYTHON
-    )"
+}
+
+# producer_cost OBJECT RATE BURST: nanoseconds that a record takes from who makes the system call: the
+# call, the program and the wake-up, while one curl follows.
+producer_cost() {
+    local object=$1 rate=$2 burst=$3 reader asked inside
+    change PUT '/v1/programs/produce?attach=auto' -T "$tools/$object.bpf.o" || return 1
+    curl -sN --unix-socket "$socket" "$follow" -o /dev/null &
+    reader=$!
+    jobs_of_ours=("$reader")
+    sleep 0.5
+    taskset -c 0 "$tools/trigger" "$rate" "$seconds" "$burst" >"$work/trigger"
+    end "$reader"
+    jobs_of_ours=()
+    change DELETE '/v1/programs/produce?purge=true' || return 1
+    { read -r asked; read -r inside; } <"$work/trigger"
+    sample "producer.$object.$rate.$burst" \
+        "$(awk -v n="$inside" -v a="$asked" 'BEGIN { print n / a }')"
 }
 
 # pace RECORDS MICROSECONDS: a daemon with these batches: latency at 100 k/s, and the cost there.
@@ -137,20 +174,41 @@ measure_pace() {
     pace 65536 500
 }
 
+measure_allocations() {
+    daemon_start || return 0
+    allocations || true
+    daemon_stop
+    row "allocations an event at 500 k/s; a GET /v1/programs" \
+        allocations.500000 allocations.request
+    row "  at 1 k/s" allocations.1000 allocations.request
+}
+
 measure_readers() {
     local round
     daemon_start || return 0
     idle_readers || true
     for round in $(seq "$repeats"); do
         with_readers 1 && with_readers 100 || true
-        producer_cost produce && producer_cost quiet || true
     done
-    allocations || true
     daemon_stop
     row "wake-ups a second, all threads, 5000 idle readers" readers.wakeups none
     row "processor time an event with 100 readers, ns; with 1" readers.100 readers.1
     row "memory of an idle reader, KiB" readers.memory none
-    row "allocations an event" readers.allocations none
-    row "a record costs its program with adaptive wake-ups, ns; without" \
-        producer.quiet producer.produce
+}
+
+measure_producer() {
+    local round case
+    local -a cases=("1000 1" "20000 1" "200000 64")
+    daemon_start || return 0
+    for round in $(seq "$repeats"); do
+        for case in "${cases[@]}"; do
+            # shellcheck disable=SC2086
+            producer_cost produce $case && producer_cost quiet $case || true
+        done
+    done
+    daemon_stop
+    for case in "${cases[@]}"; do
+        row "a record at ${case% *}/s, ${case#* } a call, costs its program, ns: adaptive; without" \
+            "producer.quiet.${case/ /.}" "producer.produce.${case/ /.}"
+    done
 }

@@ -26,6 +26,8 @@ extension Program {
             (probe.isReturn ? unit.returnBit : 0) | UInt64(probe.referenceCounterOffset) << 32
         attributes.config2 = probe.offset
         let event = try PerfEvent(attributes, text: probe.binary, processID: probe.processID)
-        return try event.attach(self, cookie: cookie)
+        // A semaphore is counted down when the event is closed, not before.
+        return try event.attach(
+            self, cookie: cookie, keepsDescriptor: probe.referenceCounterOffset == 0)
     }
 }

@@ -39,9 +39,13 @@ extension ApplyRun {
     private func attach(_ functions: [String], of loaded: LoadedProgram) throws(Problem) {
         let wanted = loaded.report.functions.filter { functions.contains($0.name) }
         try step("programs/\(loaded.name)", at: nil) { () throws(Problem) in
+            let others =
+                placed.map(\.record).filter { $0.row.program == loaded.name }
+                + node.probeRecords(of: loaded.name)
             if isDryRun {
-                let attachable = wanted.filter { Unattachable.reason($0) == nil }
-                for (function, document) in try AttachDocument.bySection(attachable) {
+                for (function, document) in try AttachDocument.bySection(
+                    wanted, beside: others.map(\.attach))
+                {
                     try admitProbe()
                     try node.resolve(document, function: function.name, of: loaded, names)
                     let id = loaded.name + "." + function.name
@@ -52,7 +56,8 @@ extension ApplyRun {
             let taken = node.takenProbeIDs().union(manifest.probes.compactMap(\.id))
                 .union(placed.map(\.record.row.id))
             for record in try node.attachBySection(
-                wanted, of: loaded, taken: taken, balance: created - prunedProbes.count)
+                wanted, of: loaded, beside: others, taken: taken,
+                balance: created - prunedProbes.count)
             {
                 created += 1
                 placed.append(Placed(record: record, old: nil))

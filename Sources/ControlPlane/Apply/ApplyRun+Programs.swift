@@ -144,21 +144,9 @@ extension ApplyRun {
         let attached = Set(
             probes.map(\.row.function)
                 + manifest.probes.filter { $0.program == program.name }.map(\.function))
-        let missing = loaded.report.functions.filter {
-            !attached.contains($0.name) && Unattachable.reason($0) == nil
-        }
-        // All functions of a struct_ops map are registered by one probe.
-        let maps = probes.map(\.attach).filter { $0.kind.name == "struct_ops" }
-        var names: [String] = []
-        for function in missing {
-            let pointer = JSONPointer.root.appending("attach")
-            if !maps.isEmpty {
-                let document = try AttachDocument(JSONObject(), for: function, at: pointer)
-                if maps.contains(document) { continue }
-            }
-            names.append(function.name)
-        }
-        return names
+        let missing = loaded.report.functions.filter { !attached.contains($0.name) }
+        return try AttachDocument.bySection(missing, beside: probes.map(\.attach))
+            .map(\.function.name)
     }
 
     private func load(_ program: Manifest.Program, replacing old: ProgramRecord?) throws(Problem) {

@@ -25,8 +25,11 @@ protocol AttachKind: Sendable {
     func fixed(for function: LoadReport.Function) -> JSONObject
     /// The places, a link for each. Runs in the document's network namespace.
     func targets(at site: AttachSite) throws(Problem) -> [AttachTarget]
-    /// tc alone: what is no link. Runs in the document's network namespace.
-    func filter(at site: AttachSite, handle: UInt32) throws(Problem) -> TrafficControlFilter?
+    /// Of tc, and of other kinds on kernels that have no link for them: what is attached instead.
+    /// Runs in the document's network namespace.
+    /// - Parameter namespace: the path of that, nil for the daemon's own.
+    func resident(at site: AttachSite, handle: UInt32, namespace: String?) throws(Problem)
+        -> Resident?
     /// struct_ops alone: a link that no target's call makes. Not pinned yet.
     func link(at site: AttachSite) throws(Problem) -> Link?
     /// The kernel's refusal in words of the request; nil where it needs no others than the usual.
@@ -46,9 +49,9 @@ extension AttachKind {
     var sections: [String] { [] }
     func members(ofSection section: String, _ rest: String) -> JSONObject { JSONObject() }
     func fixed(for function: LoadReport.Function) -> JSONObject { JSONObject() }
-    func filter(at site: AttachSite, handle: UInt32) throws(Problem) -> TrafficControlFilter? {
-        nil
-    }
+    func resident(at site: AttachSite, handle: UInt32, namespace: String?) throws(Problem)
+        -> Resident?
+    { nil }
     func link(at site: AttachSite) throws(Problem) -> Link? { nil }
     func explain(_ error: BPFError, at site: AttachSite) -> Problem? { nil }
     var entersNamespace: Bool { true }

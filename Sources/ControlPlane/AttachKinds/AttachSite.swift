@@ -35,10 +35,9 @@ struct AttachSite: Sendable {
 
     /// The kernel has no such kind of attachment.
     func hostLacks(_ needs: String, _ error: BPFError) -> Problem {
-        var problem = Problem(
-            .hostLacks,
-            "This kernel cannot attach \(document.kind.name): \(error.call) gave \(error.errno). "
-                + "It needs \(needs).", errno: error.errno.name, cause: error)
+        var problem = Problem.hostLacks(
+            document.kind.name, "\(error.call) gave \(error.errno)", needs: needs,
+            errno: error.errno.name, cause: error)
         problem.libbpfLog = error.log
         return problem
     }
@@ -76,6 +75,20 @@ struct AttachSite: Sendable {
             if let info = try? Link(id: id).info(), isHolder(info) { return info }
         }
         return nil
+    }
+}
+
+extension Problem {
+    /// - Parameters:
+    ///   - reason: a clause: which call answered what.
+    ///   - needs: what the kernel or host would have to have.
+    static func hostLacks(
+        _ kind: String, _ reason: String, needs: String?, errno: String?, cause: (any Error)? = nil
+    ) -> Problem {
+        Problem(
+            .hostLacks,
+            "This host cannot attach \(kind): \(reason)."
+                + (needs.map { " It needs \($0)." } ?? ""), errno: errno, cause: cause)
     }
 }
 

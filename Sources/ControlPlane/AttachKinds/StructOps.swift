@@ -1,5 +1,6 @@
 internal import BPF
 internal import JSON
+internal import Linux
 internal import Loading
 internal import Problems
 
@@ -21,7 +22,7 @@ struct StructOpsKind: AttachKind {
 
     func link(at site: AttachSite) throws(Problem) -> Link? {
         let name = try mapName(site)
-        let map = try site.structOpsMap(named: name)
+        let map = try site.structOpsMap(named: name).map.map
         let pin = site.node.pinPath(site.pin)
         do throws(LoadFailure) {
             try site.node.configuration.loader.linkStructOps(map: map.lentDescriptor, pin: pin)
@@ -30,6 +31,40 @@ struct StructOpsKind: AttachKind {
         }
         do { return try Link(taking: pin) } catch {
             throw Problem(error, while: "open the link of \(site.program.name)/\(name)")
+        }
+    }
+
+    /// Before 6.4: the load told the value that registers the map, and did not write it.
+    func resident(at site: AttachSite, handle: UInt32, namespace: String?) throws(Problem)
+        -> Resident?
+    {
+        let name = try mapName(site)
+        let (map, owner) = try site.structOpsMap(named: name)
+        let entry = owner.report.maps.first { $0.name == map.name }
+        guard let structure = entry?.structure else { return nil }
+        let functions = structure.functions.compactMapValues { owner.kernelIDs[$0] }
+        guard functions.count == structure.functions.count else {
+            throw Problem(
+                .attachRefused,
+                "Map \(name) needs functions that were not loaded: load the program whole.",
+                pointer: "/attach/map")
+        }
+        let value = StructureValue(bytes: structure.bytes, functions: functions)
+        do { return .structure(HeldStructure(try map.map.makeUnregistered(), value)) } catch {
+            throw Problem(error, while: "make a map like \(site.program.name)/\(name)")
+        }
+    }
+
+    func explain(_ error: BPFError, at site: AttachSite) -> Problem? {
+        let map = site.text("map") ?? site.program.name
+        switch error.errno {
+        case .eexist, .ebusy: return taken(map, error.errno, error)
+        case .einval:
+            return Problem(
+                .attachRefused,
+                "The kernel does not take the structure of \(map): it lacks a member that it must "
+                    + "have.", errno: error.errno.name, pointer: "/attach", cause: error)
+        default: return nil
         }
     }
 
@@ -48,6 +83,13 @@ struct StructOpsKind: AttachKind {
         return names[0]
     }
 
+    private func taken(_ map: String, _ errno: Errno?, _ cause: any Error) -> Problem {
+        Problem(
+            .attachBusy,
+            "A structure of the name in \(map) is registered already: detach it first, or give "
+                + "this one another name.", errno: errno?.name, cause: cause)
+    }
+
     private func explained(_ failure: LoadFailure, _ map: String) -> Problem {
         let errno = failure.errno
         if failure.stage == .deadline {
@@ -57,11 +99,7 @@ struct StructOpsKind: AttachKind {
                     + "alone frees it.", cause: failure)
         }
         switch errno {
-        case .eexist?, .ebusy?:
-            return Problem(
-                .attachBusy,
-                "A structure of the name in \(map) is registered already: detach it first, or give "
-                    + "this one another name.", errno: errno?.name, cause: failure)
+        case .eexist?, .ebusy?: return taken(map, errno, failure)
         case .einval?:
             return Problem(
                 .hostLacks,

@@ -27,12 +27,15 @@ struct TrafficControlKind: AttachKind {
 
     func targets(at site: AttachSite) throws(Problem) -> [AttachTarget] { [] }
 
-    func filter(at site: AttachSite, handle: UInt32) throws(Problem) -> TrafficControlFilter? {
-        TrafficControlFilter(
+    func resident(at site: AttachSite, handle: UInt32, namespace: String?) throws(Problem)
+        -> Resident?
+    {
+        let filter = TrafficControlFilter(
             interfaceIndex: try site.interfaceIndex(),
             isIngress: site.text("direction") == "ingress",
             priority: UInt32(clamping: site.unsigned("priority") ?? Self.usualPriority),
             handle: handle)
+        return .filter(HeldFilter(filter, namespace: namespace))
     }
 
     func explain(_ error: BPFError, at site: AttachSite) -> Problem? {

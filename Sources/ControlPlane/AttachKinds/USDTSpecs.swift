@@ -15,8 +15,11 @@ enum USDTSpecs {
     static let mapName = "__bpf_usdt_specs"
 
     /// Writes what the places need, one entry for those that are alike.
-    /// - Returns: each place's cookie; the document's own where the program has no table.
-    static func write(_ places: [USDTSite], at site: AttachSite) throws(Problem) -> [UInt64?] {
+    /// - Returns: each place's cookie; the document's own where the program has no table, and none
+    ///   on a kernel without cookies, where the program finds its arguments by address.
+    static func write(_ places: [USDTSite], of binary: String, at site: AttachSite)
+        throws(Problem) -> [UInt64?]
+    {
         guard let table = site.program.maps[mapName] else {
             return places.map { _ in site.unsigned("cookie") }
         }
@@ -25,6 +28,8 @@ enum USDTSpecs {
             kinds.append(place.arguments)
         }
         let owner = Names.handle(of: site.pin)
+        // Without a pin it is only looked whether it could be.
+        let isWritten = !site.pin.isEmpty
         do {
             let free = try freeEntries(of: table.map, atMost: kinds.count, site)
             guard free.count == kinds.count else {
@@ -37,11 +42,20 @@ enum USDTSpecs {
             for (index, arguments) in zip(free, kinds) {
                 var bytes = try encode(arguments, site, table)
                 mark(&bytes, owner)
-                try table.map.update(key(index).span, bytes.span, .any)
+                if isWritten { try table.map.update(key(index).span, bytes.span, .any) }
             }
-            return places.map { place in
+            let ids = places.map { place in
                 kinds.firstIndex(of: place.arguments).map { UInt64(free[$0]) }
             }
+            if HostProbe.hasAttachCookies { return ids }
+            let table = try USDTAddresses(site, binary: binary)
+            if isWritten { try table.sweep() }
+            for (place, id) in zip(places, ids) {
+                for address in try table.addresses(of: place) where isWritten {
+                    try table.write(address, UInt32(id ?? 0))
+                }
+            }
+            return places.map { _ in nil }
         } catch let problem as Problem {
             throw problem
         } catch let error as BPFError {
@@ -121,6 +135,21 @@ enum USDTSpecs {
         guard bytes.count >= 8 else { return }
         for place in 0..<4 {
             bytes[bytes.count - 4 + place] = UInt8(truncatingIfNeeded: owner >> (place * 8))
+        }
+    }
+
+    /// The probe to which an entry belongs and which is attached; nil: nobody's.
+    static func holder(of index: UInt32, _ table: LoadedMap, _ site: AttachSite) -> ProbeRecord? {
+        // What is not there is nobody's.
+        guard index < table.map.info.maxEntries,
+            let bytes = try? table.map.lookup(key(Int(index)).span)
+        else { return nil }
+        let handle = owner(of: bytes)
+        return site.node.state.withLock { state in
+            state.probes.values.first { record in
+                Names.handle(of: record.row.pin) == handle
+                    && record.attachment?.isDetached == false
+            }
         }
     }
 

@@ -46,7 +46,7 @@ struct UserStaticKind: AttachKind {
         } catch {
             throw AttachSite.problem(error, "name")
         }
-        let cookies = try USDTSpecs.write(places, at: site)
+        let cookies = try USDTSpecs.write(places, of: binary, at: site)
         let points = zip(places, cookies).map { place, cookie in
             UserStaticPoint(
                 offset: place.offset, referenceCounterOffset: place.semaphoreOffset,

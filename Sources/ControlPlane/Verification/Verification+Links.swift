@@ -57,7 +57,7 @@ extension Verification {
         var found: Set<UInt32> = []
         for path in pins(of: row) {
             if FileSystem.kind(path) == .symbolicLink {
-                checkFilter(path, wanted, subject)
+                checkNote(path, wanted, subject)
                 continue
             }
             // What does not open is no link of ours.
@@ -90,20 +90,20 @@ extension Verification {
         return found
     }
 
-    private mutating func checkFilter(_ path: String, _ wanted: UInt32, _ subject: String) {
+    private mutating func checkNote(_ path: String, _ wanted: UInt32, _ subject: String) {
         // What cannot be read names nothing.
-        guard let text = try? FileSystem.resolve(path), let held = HeldFilter(text: text) else {
-            add(.wrong, subject, "\(path) names no filter")
+        guard let text = try? FileSystem.resolve(path), let resident = Resident(text: text) else {
+            add(.wrong, subject, "\(path) names nothing that is attached")
             return
         }
-        let present = held.programID()
-        if present == wanted {
-            count(links: 1)
-        } else {
+        switch resident.presence() {
+        case .runs(wanted), .unnamed: count(links: 1)
+        case .runs(let other):
             add(
                 .wrong, subject,
-                "the filter \(text) runs \(present.map { "program \($0)" } ?? "nothing"), and its "
-                    + "function is program \(wanted)")
+                "\"\(text)\" runs program \(other), and its function is program \(wanted)")
+        case .gone:
+            add(.wrong, subject, "\"\(text)\" is not attached any more")
         }
     }
 

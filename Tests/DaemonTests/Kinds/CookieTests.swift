@@ -63,4 +63,26 @@ import Testing
             "by_clock", 6,
             #""kind":"perf_event","event":"cpu-clock","frequency":99,\#(Self.cookie)"#)
     }
+
+    @Test(.needs("tracepoint")) func `a place is one probe's, whatever the cookie`() throws {
+        let apiary = try TestDaemon()
+        let load = try apiary.curl("PUT /v1/programs/b", file: "beside.bpf.o")
+        load.answers(201)
+        func put(_ id: String, _ members: String) throws -> Answer {
+            try apiary.curl(
+                "PUT /v1/probes/\(id)",
+                json: #"{"program":"b","function":"on_call","attach":{\#(members)}}"#)
+        }
+        try put("p", "").answers(201)
+        let other = try put("q", #""cookie":5"#)
+        // Before 5.15 there is no cookie, and each perf event is a place of its own.
+        guard other.status == 409 else {
+            other.answers(501)
+            return
+        }
+        other.answers(409, #"{"code":"attach_busy","holder_probe":"p"}"#)
+        // The probe's own place is given up for the new.
+        try put("p?dry_run=true", #""cookie":5"#).answers(200, #"{"changed":true}"#)
+        try put("p", #""cookie":5"#).answers(200, #"{"changed":true}"#)
+    }
 }

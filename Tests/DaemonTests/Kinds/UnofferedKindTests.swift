@@ -19,4 +19,15 @@ import Testing
             422, problem: .wrongKind)
         #expect(refused["/detail"]?.string?.contains("tcx, tc, netkit can be") == true)
     }
+
+    @Test(.needs("tracepoint")) func `attach=auto leaves to others what only they attach`() throws {
+        let apiary = try TestDaemon()
+        let put = "PUT /v1/programs/b?attach=auto"
+        try apiary.curl(put + "&dry_run=true", file: "beside.bpf.o")
+            .answers(200, #"{"changed":true}"#)
+        try apiary.curl(put, file: "beside.bpf.o").answers(201)
+        try apiary.curl(put, file: "beside.bpf.o").answers(200, #"{"changed":false}"#)
+        let probes = try apiary.curl("GET /v1/probes").answers(200).names("id")
+        #expect(probes == ["b.on_call"])
+    }
 }
