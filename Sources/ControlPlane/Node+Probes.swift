@@ -177,7 +177,8 @@ extension Node {
             forget([row.pin])
         }
         let record = ProbeRecord(row: row, attach: document)
-        return ProbeOutcome(probe: view(of: record), changed: true, created: isNew)
+        return ProbeOutcome(
+            probe: view(of: record, isRehearsal: true), changed: true, created: isNew)
     }
 
     /// Enables, disables, labels.
@@ -203,9 +204,13 @@ extension Node {
             if record.row == old.row && !wantsAttachment {
                 return ProbeOutcome(probe: view(of: old), changed: false, created: false)
             }
-            if isDryRun { return ProbeOutcome(probe: view(of: old), changed: true, created: false) }
             if wantsAttachment {
                 let (loaded, _) = try loadedFunction(program, record.row.function)
+                if isDryRun {
+                    var row = record.row
+                    row.pin = Names.makeLinkPin()
+                    return try rehearse(row, record.attach, loaded, isNew: false)
+                }
                 record = try exchanged(record, loaded, old: old, origin)
             } else {
                 var retired: Attachment?
@@ -215,6 +220,9 @@ extension Node {
                     record.row.linkIDs = []
                     record.row.state = .active
                     record.row.problem = nil
+                }
+                if isDryRun {
+                    return ProbeOutcome(probe: view(of: record), changed: true, created: false)
                 }
                 record = try commitProbe(record, retiring: retired, origin)
             }

@@ -63,9 +63,12 @@ public struct ProbeView: Sendable {
     public let program: ProgramInfo?
     /// Whose manifest declares it; nil where none does.
     public let owner: String?
+    /// What a dry run would make of it: it was attached for a moment.
+    let isRehearsal: Bool
 
     public var state: State {
         guard row.enabled else { return .disabled }
+        if isRehearsal { return .attached }
         return link != nil && row.state == .active ? .attached : .failed
     }
 }
@@ -119,7 +122,8 @@ extension Node {
 
     /// All probes, by id.
     public func probes() -> [ProbeView] {
-        state.withLock { $0.probes.values.sorted { $0.row.id < $1.row.id } }.map(view(of:))
+        state.withLock { $0.probes.values.sorted { $0.row.id < $1.row.id } }
+            .map { view(of: $0) }
     }
 
     /// - Throws: `not_found`.
@@ -158,7 +162,7 @@ extension Node {
                 libbpfVersion: "")
     }
 
-    func view(of record: ProbeRecord) -> ProbeView {
+    func view(of record: ProbeRecord, isRehearsal: Bool = false) -> ProbeView {
         let program = state.withLock { $0.programs[record.row.program]?.loaded }
         let info: ProgramInfo?
         // Counters are decoration here: a probe is shown without them rather than not at all.
@@ -168,6 +172,6 @@ extension Node {
             linkIDs: record.attachment?.linkIDs ?? [],
             isPinned: record.attachment?.isPinned ?? false,
             program: record.attachment == nil ? nil : info,
-            owner: state.withLock { $0.owners.probes[record.row.id] })
+            owner: state.withLock { $0.owners.probes[record.row.id] }, isRehearsal: isRehearsal)
     }
 }

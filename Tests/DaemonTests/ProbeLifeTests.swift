@@ -128,7 +128,8 @@ import Testing
         let pins = try apiary.pins
         try apiary.curl(
             "POST /v1/probes?dry_run=true", json: #"{"program":"h","function":"on_entry"}"#
-        ).answers(200, #"{"id":"h.on_entry","changed":true,"dry_run":true}"#)
+        ).answers(
+            200, #"{"id":"h.on_entry","state":"attached","changed":true,"dry_run":true}"#)
         try apiary.curl(
             "PUT /v1/probes/p?dry_run=true", json: #"{"program":"h","function":"on_entry"}"#
         ).answers(200, #"{"id":"p","changed":true,"dry_run":true}"#)
@@ -141,6 +142,16 @@ import Testing
         ).answers(422, problem: .targetNotFound)
         #expect(try apiary.pins == pins)
         try apiary.curl("GET /v1/probes").answers(200, #"{"items":[]}"#)
+        let disabled = #"{"program":"h","function":"on_entry","enabled":false}"#
+        try apiary.curl("PUT /v1/probes/p", json: disabled).answers(201)
+        try apiary.curl("PATCH /v1/probes/p?dry_run=true", json: #"{"enabled":true}"#)
+            .answers(200, #"{"enabled":true,"state":"attached","link":null,"dry_run":true}"#)
+        #expect(try apiary.pins == pins)
+        try apiary.curl("GET /v1/probes/p").answers(200, #"{"state":"disabled"}"#)
+        try apiary.curl("PATCH /v1/probes/p", json: #"{"enabled":true}"#).answers(200)
+        try apiary.curl("PATCH /v1/probes/p?dry_run=true", json: #"{"enabled":false}"#)
+            .answers(200, #"{"enabled":false,"state":"disabled","dry_run":true}"#)
+        try apiary.curl("GET /v1/probes/p").answers(200, #"{"state":"attached"}"#)
     }
 
     @Test(.needs(.tracepoint)) func `probes are filtered by each of their members`() throws {
