@@ -162,7 +162,7 @@ struct EventQuery {
         return problem
     }
 
-    /// `?format=`, else what `Accept` names first, else NDJSON.
+    /// `?format=`, else what `Accept` wants most, of equals what it names first, else NDJSON.
     private static func format(_ call: Call) throws(Problem) -> (StreamFormat, String) {
         let formats: [(name: String, type: String, format: StreamFormat)] = [
             ("ndjson", "application/x-ndjson", .ndjson), ("sse", "text/event-stream", .sse),
@@ -178,8 +178,7 @@ struct EventQuery {
         guard let accept = call.head.header("accept") else {
             return (.ndjson, formats[0].type)
         }
-        for part in accept.split(separator: ",") {
-            let range = part.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()
+        for range in ranges(accept) {
             if let found = formats.first(where: { $0.type == range }) {
                 return (found.format, found.type)
             }
@@ -192,5 +191,18 @@ struct EventQuery {
             .notAcceptable,
             "Accept: \(accept) leaves nothing: application/x-ndjson, text/event-stream, "
                 + "application/json-seq, text/csv.")
+    }
+
+    /// The media ranges of an `Accept`, the most wanted first; those with `q=0` left out.
+    private static func ranges(_ accept: String) -> [String] {
+        let ranges = accept.split(separator: ",").map { part in
+            let words = part.split(separator: ";").map { $0.filter { $0 != " " }.lowercased() }
+            let quality = words.dropFirst().first { $0.hasPrefix("q=") }
+            return (name: words.first ?? "", q: quality.flatMap { Double($0.dropFirst(2)) } ?? 1)
+        }
+        // A sort that keeps the order of equals: the position decides between them.
+        return ranges.enumerated().filter { $0.element.q > 0 }
+            .sorted { ($1.element.q, $0.offset) < ($0.element.q, $1.offset) }
+            .map(\.element.name)
     }
 }

@@ -35,12 +35,27 @@ final class EventStream: Sendable {
         var rateLimited: (any LostCounter)?
         /// Readers that gave all there is, by id.
         var waiting: [UInt64: Subscription] = [:]
+        /// Those of the last batch: when the pump has woken them, its storage is used again.
+        private var woken: [UInt64: Subscription] = [:]
         /// Ids of all readers.
         var readers: Set<UInt64> = []
 
         var retainedBytes: Int { segments.reduce(0) { $0 + $1.size } }
         /// The first number that can still be read, or the next one to come.
         var oldest: Totals { segments.first?.header.before ?? end }
+
+        /// Empties `waiting`, and allocates nothing for that.
+        mutating func takeWaiting() -> [UInt64: Subscription] {
+            swap(&waiting, &woken)
+            waiting.removeAll(keepingCapacity: true)
+            return woken
+        }
+
+        mutating func forget(_ reader: UInt64) {
+            waiting[reader] = nil
+            woken[reader] = nil
+            readers.remove(reader)
+        }
     }
 
     let key: StreamKey
@@ -72,10 +87,7 @@ final class EventStream: Sendable {
             state.endOffset = endOffset
             state.mark = mark
             state.lastNanoseconds = nanoseconds
-            guard !state.waiting.isEmpty else { return [:] }
-            let waiting = state.waiting
-            state.waiting = [:]
-            return waiting
+            return state.waiting.isEmpty ? [:] : state.takeWaiting()
         }
     }
 

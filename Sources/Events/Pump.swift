@@ -98,10 +98,10 @@ final class Pump: Sendable {
 
     private func run() {
         var rounds = PumpRounds(journal, poller, pace)
+        var ready: [UInt64] = []
         while true {
-            let ready: [UInt64]
             do {
-                ready = try poller.wait(timeoutMilliseconds: rounds.timeoutMilliseconds())
+                try poller.wait(timeoutMilliseconds: rounds.timeoutMilliseconds(), into: &ready)
             } catch {
                 preconditionFailure("epoll_wait: \(error)")
             }
@@ -109,7 +109,7 @@ final class Pump: Sendable {
                 wakeup.clear()
                 if !apply(&rounds) { return }
             }
-            rounds.run(ready)
+            rounds.run(&ready)
         }
     }
 
@@ -225,10 +225,10 @@ private struct PumpRounds {
         quietLooks = writers.values.contains { $0.source.isQuiet } ? 0 : nil
     }
 
-    mutating func run(_ ready: [UInt64]) {
-        var ready = ready
-        ready += unfinished.subtracting(ready)
-        unfinished = []
+    /// - Parameter ready: gets those added that are to be looked into unasked.
+    mutating func run(_ ready: inout [UInt64]) {
+        for tag in unfinished where !ready.contains(tag) { ready.append(tag) }
+        unfinished.removeAll(keepingCapacity: true)
         if quietLooks != nil {
             for (tag, writer) in writers where writer.source.isQuiet && !ready.contains(tag) {
                 ready.append(tag)

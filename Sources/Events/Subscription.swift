@@ -146,9 +146,12 @@ extension Subscription {
 
     /// There may be more to read. Any thread; calls out, so no lock may be held.
     func wakeUp() {
-        let wake = signal.withLock { signal in
-            defer { signal.wake = nil }
-            return signal.wake
+        // Not as the result of `withLock`: a closure that passes through a generic one is wrapped
+        // anew, which would be an allocation for each wake-up.
+        var wake: (@Sendable () -> Void)?
+        signal.withLock { signal in
+            wake = signal.wake
+            signal.wake = nil
         }
         wake?()
     }
@@ -213,8 +216,7 @@ extension Subscription {
 extension EventStream {
     func remove(_ reader: UInt64) {
         let isLast = state.withLock { state in
-            state.waiting[reader] = nil
-            state.readers.remove(reader)
+            state.forget(reader)
             return state.readers.isEmpty
         }
         if isLast { renderings.dropAll() }

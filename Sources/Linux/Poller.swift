@@ -33,15 +33,28 @@ public final class Poller: Sendable {
 
     /// The tags of what became readable, at most 64; empty after `timeoutMilliseconds`, -1: never.
     public func wait(timeoutMilliseconds: Int32) throws(Errno) -> [UInt64] {
-        var events = unsafe [epoll_event](repeating: epoll_event(), count: 64)
-        let count = unsafe epoll_wait(descriptor.raw, &events, 64, timeoutMilliseconds)
-        if count < 0 {
-            let failure = Errno.current
-            if failure == .eintr { return [] }
-            throw failure
-        }
-        return unsafe events.prefix(Int(count)).map { unsafe $0.data.u64 }
+        var tags: [UInt64] = []
+        try wait(timeoutMilliseconds: timeoutMilliseconds, into: &tags)
+        return tags
     }
+
+    /// The same, in place of what `tags` had: one that had as many before allocates nothing.
+    public func wait(timeoutMilliseconds: Int32, into tags: inout [UInt64]) throws(Errno) {
+        tags.removeAll(keepingCapacity: true)
+        // SAFETY: epoll_wait fills the first `count` of the buffer, which lives for the closure.
+        let failure: Errno? = unsafe withUnsafeTemporaryAllocation(
+            of: epoll_event.self, capacity: Self.mostEvents
+        ) { events in
+            let count = unsafe epoll_wait(
+                descriptor.raw, events.baseAddress, Int32(events.count), timeoutMilliseconds)
+            if count < 0 { return Errno.current }
+            for index in 0..<Int(count) { unsafe tags.append(events[index].data.u64) }
+            return nil
+        }
+        if let failure, failure != .eintr { throw failure }
+    }
+
+    private static var mostEvents: Int { 64 }
 }
 
 /// eventfd(2): wakes a thread that waits in a `Poller`, from any thread.

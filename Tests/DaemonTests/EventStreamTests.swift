@@ -168,6 +168,18 @@ import Testing
         #expect(records.allSatisfy { $0.last == 0x0a })
     }
 
+    @Test(arguments: [
+        ("text/event-stream;q=0.1, application/x-ndjson", "application/x-ndjson"),
+        ("text/event-stream;q=0, */*", "application/x-ndjson"),
+        ("application/json;q=0.5, text/csv ; q=0.8", "text/csv"),
+        ("text/html, text/event-stream, application/json-seq", "text/event-stream"),
+        ("*/*;q=0.1,application/json-seq", "application/json-seq"),
+    ])
+    func `of several formats the most wanted is sent`(_ accept: String, _ type: String) throws {
+        let answer = try apiary.curl("GET /v1/events?follow=false", "Accept: \(accept)")
+        #expect(answer.answers(200).mediaType == type)
+    }
+
     @Test func `what cannot be a stream is refused`() throws {
         for query in ["since=zz", "since=", "since=oldestt"] {
             let answer = try apiary.curl("GET /v1/events?\(query)")
