@@ -19,9 +19,9 @@ extension Answer {
     static func resource(_ value: JSONObject, revision: Int64, _ call: Call) throws(Problem)
         -> Answer
     {
-        let tag = (name: "ETag", value: "\"\(revision)\"")
-        if try call.hasCopy(of: String(revision)) { return Answer(status: 304, headers: [tag]) }
-        return .json(.object(value), int64: try call.int64, headers: [tag])
+        let tag = EntityTag(revision)
+        if let copy = try unchanged(since: tag, call) { return copy }
+        return .json(.object(value), int64: try call.int64, headers: [tag.header])
     }
 
     /// What a change answers: the whole resource, and whether anything changed.
@@ -32,7 +32,7 @@ extension Answer {
         var value = value
         value["changed"] = .bool(changed)
         if try call.isDryRun { value["dry_run"] = true }
-        var headers = [(name: "ETag", value: "\"\(revision)\"")]
+        var headers = [EntityTag(revision).header]
         if created { headers.append((name: "Location", value: path)) }
         return .json(
             .object(value), status: created ? 201 : 200, int64: try call.int64, headers: headers)

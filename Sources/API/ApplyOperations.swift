@@ -15,7 +15,7 @@ internal import Problems
     if isDryRun { document["dry_run"] = true }
     return .json(
         .object(document), int64: try call.int64,
-        headers: [(name: "ETag", value: "\"\(outcome.revision)\"")])
+        headers: [EntityTag(outcome.revision).header])
 }
 
 /// What an apply did, in the order in which it was done.

@@ -119,7 +119,8 @@ struct Call: Sendable {
         get throws(Problem) {
             var conditions = Conditions()
             if let text = head.header("if-match") {
-                conditions.ifMatch = text == "*" ? .any : .revisions(try Self.tags(text))
+                conditions.ifMatch =
+                    text == "*" ? .any : .revisions(try EntityTag.all(of: text).map(\.version))
             }
             if let text = head.header("if-none-match") {
                 guard text == "*" else {
@@ -133,36 +134,6 @@ struct Call: Sendable {
             }
             return conditions
         }
-    }
-
-    /// Whether the client's copy, by `If-None-Match`, is the one with this tag.
-    func hasCopy(of tag: String) throws(Problem) -> Bool { try hasCopy(ofQuoted: "\"\(tag)\"") }
-
-    func hasCopy(ofQuoted tag: String) throws(Problem) -> Bool {
-        guard let text = head.header("if-none-match") else { return false }
-        if text == "*" { return true }
-        return try Self.tags(text).contains { "\"\($0)\"" == tag }
-    }
-
-    /// RFC 9110, section 8.8.3: quoted, separated by commas, weak ones compare like strong ones
-    /// here.
-    private static func tags(_ text: String) throws(Problem) -> [String] {
-        var tags: [String] = []
-        for part in text.split(separator: ",") {
-            var tag = part.drop { $0 == " " }
-            while tag.last == " " { tag.removeLast() }
-            if tag.hasPrefix("W/") { tag = tag.dropFirst(2) }
-            guard tag.count >= 2, tag.first == "\"", tag.last == "\"" else {
-                throw Problem(
-                    .malformedRequest, "\(part) is not an entity tag: quote it, If-Match: \"17\".")
-            }
-            tags.append(String(tag.dropFirst().dropLast()))
-        }
-        guard !tags.isEmpty else {
-            throw Problem(
-                .malformedRequest, "The condition names no entity tag: If-Match: \"17\".")
-        }
-        return tags
     }
 
     /// Whether `Prefer: return=representation` (RFC 7240) is asked for.
@@ -200,6 +171,20 @@ struct Call: Sendable {
                 pointer: "")
         }
         return object
+    }
+
+    /// In bytes, of a body that may say nothing.
+    static let nothingLimit = 1024
+
+    /// Where the route takes nothing: that the body is none, or `{}`.
+    func checkNothing() throws(Problem) {
+        guard route.body == .nothing, case .bytes(let bytes) = body, !bytes.isEmpty,
+            let member = try Self.manifest(json: bytes).members.first
+        else { return }
+        throw Problem(
+            .unknownMember,
+            "\"\(member.name)\" is not a member here: \(route.operation) takes no body, or {}.",
+            pointer: JSONPointer.root.appending(member.name).description)
     }
 
     /// The body as one JSON document that is an object.

@@ -215,9 +215,9 @@ func entry(_ service: Service, _ call: Call, _ map: MapView, key: String) throws
     -> Answer
 {
     let entry = try service.node.entry(map, key: key, try call.entryStyle)
-    let tag = (name: "ETag", value: entry.quotedTag)
-    if try call.hasCopy(ofQuoted: entry.quotedTag) { return Answer(status: 304, headers: [tag]) }
-    return Answer(headers: [tag], body: .json(entry.json))
+    let tag = EntityTag(quoted: entry.quotedTag)
+    if let copy = try Answer.unchanged(since: tag, call) { return copy }
+    return Answer(headers: [tag.header], body: .json(entry.json))
 }
 
 @Sendable func putEntry(_ service: Service, _ call: Call) throws(Problem) -> Answer {
@@ -237,7 +237,7 @@ func entry(_ service: Service, _ call: Call, _ map: MapView, key: String) throws
     }
     let end = ",\"changed\":\(outcome.changed)\(isDryRun ? ",\"dry_run\":true" : "")}\n"
     let isNew = outcome.created && !isDryRun
-    var headers = [(name: "ETag", value: "\"\(outcome.tag)\"")]
+    var headers = [EntityTag(outcome.tag).header]
     if isNew { headers.append((name: "Location", value: call.head.rawPath)) }
     return Answer(
         status: isNew ? 201 : 200, headers: headers,

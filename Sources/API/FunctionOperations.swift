@@ -44,8 +44,8 @@ internal import Problems
     document["revision"] = .string(String(program.row.revision))
     // What was measured is of this moment, whatever copy the client has.
     if measured != nil {
-        let tag = (name: "ETag", value: "\"\(program.row.revision)\"")
-        return .json(.object(document), int64: try call.int64, headers: [tag])
+        let tag = EntityTag(program.row.revision)
+        return .json(.object(document), int64: try call.int64, headers: [tag.header])
     }
     return try .resource(document, revision: program.row.revision, call)
 }

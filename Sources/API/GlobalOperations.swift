@@ -12,15 +12,14 @@ private func globals(_ service: Service, _ call: Call, _ more: [String: JSONValu
 {
     let program = try service.node.program(call.variables[0])
     let all = program.globals
-    let tag = program.tag(of: all)
-    let headers = [(name: "ETag", value: "\"\(tag)\"")]
-    if more.isEmpty, try call.hasCopy(of: tag) { return Answer(status: 304, headers: headers) }
+    let tag = EntityTag(program.tag(of: all))
+    if more.isEmpty, let copy = try Answer.unchanged(since: tag, call) { return copy }
     var document = JSONObject()
     document["items"] = .array(all.map { .object(shown($0)) })
     document["next_cursor"] = .null
     document["revision"] = .string(String(program.row.revision))
     for member in more.sorted(by: { $0.key < $1.key }) { document[member.key] = member.value }
-    return .json(.object(document), int64: try call.int64, headers: headers)
+    return .json(.object(document), int64: try call.int64, headers: [tag.header])
 }
 
 private func shown(_ view: GlobalView) -> JSONObject {
@@ -34,12 +33,9 @@ private func shown(_ view: GlobalView) -> JSONObject {
 
 @Sendable func getGlobal(_ service: Service, _ call: Call) throws(Problem) -> Answer {
     let view = try service.node.global(call.variables[0], call.variables[1])
-    if try call.hasCopy(of: view.tag) { return Answer(status: 304, headers: tag(of: view)) }
-    return .json(.object(shown(view)), int64: try call.int64, headers: tag(of: view))
-}
-
-private func tag(of view: GlobalView) -> [(name: String, value: String)] {
-    [(name: "ETag", value: "\"\(view.tag)\"")]
+    let tag = EntityTag(view.tag)
+    if let copy = try Answer.unchanged(since: tag, call) { return copy }
+    return .json(.object(shown(view)), int64: try call.int64, headers: [tag.header])
 }
 
 /// `{"name":value,…}`: all are checked before the first is written.
@@ -68,5 +64,5 @@ private func tag(of view: GlobalView) -> [(name: String, value: String)] {
     var document = shown(view)
     document["changed"] = .bool(changed)
     if isDryRun { document["dry_run"] = true }
-    return .json(.object(document), int64: try call.int64, headers: tag(of: view))
+    return .json(.object(document), int64: try call.int64, headers: [EntityTag(view.tag).header])
 }

@@ -4,69 +4,38 @@ internal import JSON
 internal import Linux
 internal import Problems
 
-@Sendable func listKernelPrograms(_ service: Service, _ call: Call) throws(Problem) -> Answer {
-    try listKernelObjects(.program, service, call)
-}
-
-@Sendable func listKernelMaps(_ service: Service, _ call: Call) throws(Problem) -> Answer {
-    try listKernelObjects(.map, service, call)
-}
-
-@Sendable func listKernelLinks(_ service: Service, _ call: Call) throws(Problem) -> Answer {
-    try listKernelObjects(.link, service, call)
-}
-
-@Sendable func listKernelBTF(_ service: Service, _ call: Call) throws(Problem) -> Answer {
-    try listKernelObjects(.btf, service, call)
-}
-
-@Sendable func getKernelProgram(_ service: Service, _ call: Call) throws(Problem) -> Answer {
-    try getKernelObject(.program, service, call)
-}
-
-@Sendable func getKernelMap(_ service: Service, _ call: Call) throws(Problem) -> Answer {
-    try getKernelObject(.map, service, call)
-}
-
-@Sendable func getKernelLink(_ service: Service, _ call: Call) throws(Problem) -> Answer {
-    try getKernelObject(.link, service, call)
-}
-
-@Sendable func getKernelBTF(_ service: Service, _ call: Call) throws(Problem) -> Answer {
-    try getKernelObject(.btf, service, call)
-}
-
-private func getKernelObject(_ kind: KernelObjectKind, _ service: Service, _ call: Call)
-    throws(Problem) -> Answer
-{
-    guard let id = UInt32(call.variables[0]), id > 0 else {
-        throw Problem(
-            .notFound, "\(call.variables[0]) is no id of the kernel's: a number from 1 on.")
-    }
-    let object = try service.node.kernelObject(kind, id)
-    return .json(.object(document(of: object)), int64: try call.int64)
-}
-
-/// Pages by id: the cursor is the last one that was shown.
-private func listKernelObjects(_ kind: KernelObjectKind, _ service: Service, _ call: Call)
-    throws(Problem) -> Answer
-{
-    let limit = try call.number("limit", in: 1...1000) ?? 100
-    var after: UInt32 = 0
-    if let text = try call.parameter("cursor") {
-        guard let id = UInt32(try PageCursor.key(text)) else {
-            throw Problem(.invalidCursor, "\"\(text)\" is not a next_cursor of this list.")
+/// `GET /v1/kernel/…/{id}` of a kind.
+func getKernel(_ kind: KernelObjectKind) -> Route.Handler {
+    { service, call throws(Problem) in
+        guard let id = UInt32(call.variables[0]), id > 0 else {
+            throw Problem(
+                .notFound, "\(call.variables[0]) is no id of the kernel's: a number from 1 on.")
         }
-        after = id
+        let object = try service.node.kernelObject(kind, id)
+        return .json(.object(document(of: object)), int64: try call.int64)
     }
-    let objects = try service.node.kernelObjects(
-        kind, try filter(call), after: after, limit: limit)
-    let shown = objects.prefix(limit)
-    let next = objects.count > limit ? shown.last.map { PageCursor.text(String($0.id)) } : nil
-    return .json(
-        Answer.list(
-            shown.map { .object(document(of: $0)) }, next, .string(String(call.revision))),
-        int64: try call.int64)
+}
+
+/// `GET /v1/kernel/…` of a kind: pages by id, whose cursor is the last one that was shown.
+func listKernel(_ kind: KernelObjectKind) -> Route.Handler {
+    { service, call throws(Problem) in
+        let limit = try call.number("limit", in: 1...1000) ?? 100
+        var after: UInt32 = 0
+        if let text = try call.parameter("cursor") {
+            guard let id = UInt32(try PageCursor.key(text)) else {
+                throw Problem(.invalidCursor, "\"\(text)\" is not a next_cursor of this list.")
+            }
+            after = id
+        }
+        let objects = try service.node.kernelObjects(
+            kind, try filter(call), after: after, limit: limit)
+        let shown = objects.prefix(limit)
+        let next = objects.count > limit ? shown.last.map { PageCursor.text(String($0.id)) } : nil
+        return .json(
+            Answer.list(
+                shown.map { .object(document(of: $0)) }, next, .string(String(call.revision))),
+            int64: try call.int64)
+    }
 }
 
 private func filter(_ call: Call) throws(Problem) -> KernelFilter {

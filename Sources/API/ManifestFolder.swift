@@ -60,6 +60,7 @@ public final class ManifestFolder: Sendable {
     private let wakeup: Wakeup
     private let isStopped = Mutex(false)
     private let thread = Mutex<NamedThread?>(nil)
+    let stint = Stint()
 
     /// The most bytes of one file.
     private static let limit = 48 << 20
@@ -89,7 +90,7 @@ public final class ManifestFolder: Sendable {
         try poller.add(wakeup.raw, tag: 2)
         let started = try NamedThread("manifests") { [self] in
             while !isStopped.withLock({ $0 }) {
-                wait(poller, watch, look())
+                wait(poller, watch, stint.run(look))
                 // Another folder may have the path by now; one that is away is looked for again.
                 try? watch.add(directory, withContents: true)
             }

@@ -22,10 +22,11 @@ internal import Problems
         return try objectAnswer(digest, service, call)
     }
     let row = try service.node.objectRow(digest)
-    let tag = (name: "ETag", value: "\"\(digest)\"")
-    if try call.hasCopy(of: digest) { return Answer(status: 304, headers: [tag]) }
+    let tag = EntityTag(digest)
+    if let copy = try Answer.unchanged(since: tag, call) { return copy }
     return .json(
-        .object(document(of: row, programNames(service))), int64: try call.int64, headers: [tag])
+        .object(document(of: row, programNames(service))), int64: try call.int64,
+        headers: [tag.header])
 }
 
 @Sendable func putObject(_ service: Service, _ call: Call) throws(Problem) -> Answer {
@@ -42,7 +43,7 @@ internal import Problems
     document["changed"] = .bool(outcome.created)
     if isDryRun { document["dry_run"] = true }
     let isNew = outcome.created && !isDryRun
-    var headers = [(name: "ETag", value: "\"\(digest)\"")]
+    var headers = [EntityTag(digest).header]
     if isNew { headers.append((name: "Location", value: "/v1/objects/\(digest)")) }
     return .json(
         .object(document), status: isNew ? 201 : 200, int64: try call.int64, headers: headers)

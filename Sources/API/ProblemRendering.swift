@@ -44,7 +44,11 @@ extension Problem {
         case .unknownMethod(let method):
             self.init(.methodNotAllowed, "\(method) is not a method that any resource takes.")
         case .bodyTooLarge(let limit):
-            self.init(.bodyTooLarge, "The body is over the limit of \(limit) bytes.")
+            self.init(
+                .bodyTooLarge,
+                limit == 0
+                    ? "This operation takes no body: send the request without one."
+                    : "The body is over the limit of \(limit) bytes.")
         case .lengthRequired:
             self.init(.lengthRequired, "The request has neither Content-Length nor chunks.")
         case .bodyTimeout:

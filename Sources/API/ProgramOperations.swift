@@ -90,9 +90,9 @@ internal import Problems
 
 /// The bytes of a kept object, under its digest as ETag.
 func objectAnswer(_ digest: String, _ service: Service, _ call: Call) throws(Problem) -> Answer {
-    let tag = (name: "ETag", value: "\"\(digest)\"")
-    if try call.hasCopy(of: digest) { return Answer(status: 304, headers: [tag]) }
-    return Answer(headers: [tag], body: .object(try service.node.object(digest)))
+    let tag = EntityTag(digest)
+    if let copy = try Answer.unchanged(since: tag, call) { return copy }
+    return Answer(headers: [tag.header], body: .object(try service.node.object(digest)))
 }
 
 func number(_ value: (some BinaryInteger)?) -> JSONValue { value.map { JSONValue($0) } ?? .null }

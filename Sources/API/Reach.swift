@@ -11,25 +11,18 @@ enum Reach: Sendable, Hashable {
     case probe
     /// Several; the handler leaves out, or refuses, what is not in the scope.
     case filtered
-    /// The whole node: closed to credentials with a scope. So is every operation that is not
-    /// named here, until somebody has thought about it.
+    /// The whole node: closed to credentials with a scope. So is every operation of which the
+    /// table says nothing and whose path names no program or probe, until somebody has thought
+    /// about it.
     case whole
 
-    private static let operations: [String: Reach] = [
-        "get_service": .open, "get_health": .open, "get_ready": .open, "get_host": .open,
-        "get_openapi": .open, "list_problems": .open, "get_problem": .open, "get_metrics": .open,
-        "post_stream_ticket": .open,
-        "list_programs": .filtered, "list_probes": .filtered, "post_probe": .filtered,
-        "delete_probes": .filtered, "list_maps": .filtered, "get_events": .filtered,
-        "get_ledger": .filtered,
-    ]
-
-    static func of(_ operation: String, _ template: String) -> Reach {
-        if let reach = operations[operation] { return reach }
+    /// Of an operation of which the table says nothing else: by whose the resource is.
+    init(of template: String) {
         if template.hasPrefix("/v1/programs/{") || template.hasPrefix("/v1/maps/{") {
-            return .program
+            self = .program
+        } else {
+            self = template.hasPrefix("/v1/probes/{") ? .probe : .whole
         }
-        return template.hasPrefix("/v1/probes/{") ? .probe : .whole
     }
 }
 

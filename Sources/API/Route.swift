@@ -7,6 +7,8 @@ final class Route: Sendable {
     /// What a request may carry.
     enum Body: Sendable, Hashable {
         case none
+        /// Nothing, or the empty JSON object that some clients send where there is nothing to say.
+        case nothing
         /// A JSON document of at most so many bytes.
         case json(limit: Int)
         /// The same, or nothing at all.
@@ -59,7 +61,7 @@ final class Route: Sendable {
         _ method: Method, _ template: String, _ operation: String, _ role: Role,
         _ handler: @escaping Handler, _ place: Admission.Plan.Place = .quick,
         takes parameters: [String] = [], body: Body = .none, gives media: Media = .json,
-        noted: Bool = false, needsReady: Bool = true
+        noted: Bool = false, reach: Reach? = nil, needsReady: Bool = true
     ) {
         self.method = method
         self.template = template
@@ -73,7 +75,7 @@ final class Route: Sendable {
         }
         self.operation = operation
         self.role = role
-        reach = Reach.of(operation, template)
+        self.reach = reach ?? Reach(of: template)
         self.body = body
         self.media = media
         isNoted = noted

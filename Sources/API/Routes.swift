@@ -10,19 +10,26 @@ private let entryQuery = ["encoding", "cpu", "format", "where", "prefix", "count
 private let small = Route.Body.json(limit: 1 << 20)
 
 let routes: [Route] = [
-    Route(.get, "/v1", "get_service", .read, getService, needsReady: false),
-    Route(.get, "/v1/health", "get_health", .none, getHealth, needsReady: false),
-    Route(.get, "/v1/ready", "get_ready", .none, getReady, needsReady: false),
+    Route(.get, "/v1", "get_service", .read, getService, reach: .open, needsReady: false),
+    Route(.get, "/v1/health", "get_health", .none, getHealth, reach: .open, needsReady: false),
+    Route(.get, "/v1/ready", "get_ready", .none, getReady, reach: .open, needsReady: false),
     Route(
-        .get, "/v1/host", "get_host", .read, getHost, .worker, takes: ["int64"], needsReady: false),
-    Route(.get, "/v1/openapi.json", "get_openapi", .read, getOpenAPI, needsReady: false),
-    Route(.get, "/metrics", "get_metrics", .metrics, getMetrics, gives: .own, needsReady: false),
-    Route(.get, "/problems", "list_problems", .none, listProblems, needsReady: false),
-    Route(.get, "/problems/{code}", "get_problem", .none, getProblem, needsReady: false),
+        .get, "/v1/host", "get_host", .read, getHost, .worker, takes: ["int64"], reach: .open,
+        needsReady: false),
+    Route(
+        .get, "/v1/openapi.json", "get_openapi", .read, getOpenAPI, reach: .open,
+        needsReady: false),
+    Route(
+        .get, "/metrics", "get_metrics", .metrics, getMetrics, gives: .own, reach: .open,
+        needsReady: false),
+    Route(.get, "/problems", "list_problems", .none, listProblems, reach: .open, needsReady: false),
+    Route(
+        .get, "/problems/{code}", "get_problem", .none, getProblem, reach: .open,
+        needsReady: false),
 
     Route(
         .get, "/v1/programs", "list_programs", .read, listPrograms, .worker,
-        takes: paging + ["label", "state", "digest"]),
+        takes: paging + ["label", "state", "digest"], reach: .filtered),
     Route(
         .get, "/v1/programs/{name}", "get_program", .read, getProgram, .worker, takes: ["int64"]),
     Route(
@@ -66,13 +73,13 @@ let routes: [Route] = [
 
     Route(
         .get, "/v1/probes", "list_probes", .read, listProbes, .worker,
-        takes: paging + ["label", "program", "function", "kind", "state"]),
+        takes: paging + ["label", "program", "function", "kind", "state"], reach: .filtered),
     Route(
         .post, "/v1/probes", "post_probe", .operate, postProbe, .worker, takes: change,
-        body: small),
+        body: small, reach: .filtered),
     Route(
         .delete, "/v1/probes", "delete_probes", .operate, deleteProbes, .worker,
-        takes: remove + ["program"]),
+        takes: remove + ["program"], reach: .filtered),
     Route(.get, "/v1/probes/{id}", "get_probe", .read, getProbe, .worker, takes: ["int64"]),
     Route(
         .put, "/v1/probes/{id}", "put_probe", .operate, putProbe, .worker, takes: change,
@@ -88,7 +95,7 @@ let routes: [Route] = [
 
     Route(
         .get, "/v1/maps", "list_maps", .read, listMaps, .worker,
-        takes: paging + ["program", "type"]),
+        takes: paging + ["program", "type"], reach: .filtered),
     Route(
         .get, "/v1/maps/{program}", "list_program_maps", .read, listProgramMaps, .worker,
         takes: paging + ["type"]),
@@ -112,7 +119,7 @@ let routes: [Route] = [
 
     Route(
         .post, "/v1/maps/{program}/{map}/freeze", "freeze_map", .operate, freezeMap, .worker,
-        takes: change, noted: true),
+        takes: change, body: .nothing, noted: true),
     Route(
         .post, "/v1/maps/{program}/{map}/batch", "post_batch", .operate, postBatch, .worker,
         takes: change + ["mode", "encoding", "results", "format"],
@@ -122,28 +129,30 @@ let routes: [Route] = [
         takes: change + ["overwrite", "encoding", "type"], body: small, noted: true),
     Route(
         .post, "/v1/maps/{program}/{map}/pop", "pop_value", .operate, popValue,
-        takes: change + ["encoding"], noted: true),
+        takes: change + ["encoding"], body: .nothing, noted: true),
     Route(
         .post, "/v1/maps/{program}/{map}/peek", "peek_value", .operate, peekValue,
         takes: change + ["encoding"], body: .optionalJSON(limit: 1 << 20)),
 
     Route(
         .get, "/v1/events", "get_events", .read, getEvents,
-        takes: EventQuery.parameters, gives: .own),
+        takes: EventQuery.parameters, gives: .own, reach: .filtered),
     Route(
-        .get, "/v1/events/ledger", "get_ledger", .read, getLedger, takes: ["program", "int64"]),
+        .get, "/v1/events/ledger", "get_ledger", .read, getLedger, takes: ["program", "int64"],
+        reach: .filtered),
 
     Route(
-        .get, "/v1/kernel/programs", "list_kernel_programs", .admin, listKernelPrograms, .worker,
+        .get, "/v1/kernel/programs", "list_kernel_programs", .admin, listKernel(.program), .worker,
         takes: paging + ["type", "name", "tag", "map_id", "apiary"]),
     Route(
-        .get, "/v1/kernel/programs/{id}", "get_kernel_program", .admin, getKernelProgram, .worker,
+        .get, "/v1/kernel/programs/{id}", "get_kernel_program", .admin, getKernel(.program),
+        .worker,
         takes: ["int64"]),
     Route(
-        .get, "/v1/kernel/maps", "list_kernel_maps", .admin, listKernelMaps, .worker,
+        .get, "/v1/kernel/maps", "list_kernel_maps", .admin, listKernel(.map), .worker,
         takes: paging + ["type", "name", "apiary"]),
     Route(
-        .get, "/v1/kernel/maps/{id}", "get_kernel_map", .admin, getKernelMap, .worker,
+        .get, "/v1/kernel/maps/{id}", "get_kernel_map", .admin, getKernel(.map), .worker,
         takes: ["int64"]),
     Route(
         .get, "/v1/kernel/maps/{id}/entries", "list_kernel_entries", .admin, listKernelEntries,
@@ -152,16 +161,16 @@ let routes: [Route] = [
         .get, "/v1/kernel/maps/{id}/entries/{key}", "get_kernel_entry", .admin, getKernelEntry,
         .worker, takes: ["encoding", "int64", "cpu"]),
     Route(
-        .get, "/v1/kernel/links", "list_kernel_links", .admin, listKernelLinks, .worker,
+        .get, "/v1/kernel/links", "list_kernel_links", .admin, listKernel(.link), .worker,
         takes: paging + ["type", "program_id", "apiary"]),
     Route(
-        .get, "/v1/kernel/links/{id}", "get_kernel_link", .admin, getKernelLink, .worker,
+        .get, "/v1/kernel/links/{id}", "get_kernel_link", .admin, getKernel(.link), .worker,
         takes: ["int64"]),
     Route(
-        .get, "/v1/kernel/btf", "list_kernel_btf", .admin, listKernelBTF, .worker,
+        .get, "/v1/kernel/btf", "list_kernel_btf", .admin, listKernel(.btf), .worker,
         takes: paging + ["name", "program_id", "map_id", "apiary"]),
     Route(
-        .get, "/v1/kernel/btf/{id}", "get_kernel_btf", .admin, getKernelBTF, .worker,
+        .get, "/v1/kernel/btf/{id}", "get_kernel_btf", .admin, getKernel(.btf), .worker,
         takes: ["int64"]),
 
     Route(.get, "/v1/objects", "list_objects", .read, listObjects, .worker, takes: paging),
@@ -179,7 +188,7 @@ let routes: [Route] = [
         takes: remove),
     Route(
         .post, "/v1/shutdown", "post_shutdown", .admin, postShutdown, .worker,
-        takes: ["detach", "dry_run"]),
+        takes: ["detach", "dry_run"], body: .nothing),
     Route(
         .post, "/v1/apply", "post_apply", .admin, postApply, .load, takes: change + ["owner"],
         body: .manifest(limit: 48 << 20, yamlLimit: 16 << 20)),
@@ -196,7 +205,9 @@ let routes: [Route] = [
     Route(.get, "/v1/tokens/{name}", "get_token", .admin, getToken, takes: ["int64"]),
     Route(
         .delete, "/v1/tokens/{name}", "delete_token", .admin, deleteToken, .worker, takes: remove),
-    Route(.post, "/v1/stream_tickets", "post_stream_ticket", .read, postTicket, body: small),
+    Route(
+        .post, "/v1/stream_tickets", "post_stream_ticket", .read, postTicket, body: small,
+        reach: .open),
     Route(
         .get, "/v1/audit", "list_audit", .admin, listAudit, .worker,
         takes: paging + ["actor", "action", "subject", "outcome"]),

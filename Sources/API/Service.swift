@@ -56,9 +56,11 @@ public final class Service: Application {
         }
     }
 
-    /// Threads of the node that have been at one thing for longer: for a watchdog.
+    /// Threads that have been at one thing for longer: for a watchdog.
     public func stalled(afterSeconds limit: UInt64) -> [String] {
-        node.stalled(afterSeconds: limit)
+        let folder = manifests.map(\.stint)?.isLonger(thanSeconds: limit) == true
+        return node.stalled(afterSeconds: limit)
+            + (folder ? ["manifests has been at one thing for over \(limit) s"] : [])
     }
 
     /// Returns once the threads that events need have gone around: for a watchdog. Blocks for ever
@@ -227,14 +229,14 @@ public final class Service: Application {
         }
         switch route.body {
         case .none: return (.none, 0)
+        case .nothing:
+            if hasBody(head) { try checkJSON(type, head.peer) }
+            return (.memory, Call.nothingLimit)
         case .json(let limit):
             try checkJSON(type, head.peer)
             return (.memory, limit)
         case .optionalJSON(let limit):
-            let hasBody =
-                head.header("content-length") ?? "0" != "0"
-                || head.header("transfer-encoding") != nil
-            if hasBody { try checkJSON(type, head.peer) }
+            if hasBody(head) { try checkJSON(type, head.peer) }
             return (.memory, limit)
         case .jsonLines(let limit):
             if type == "application/x-ndjson" { return (.spool, limit) }
@@ -259,6 +261,10 @@ public final class Service: Application {
                         + (jsonLimit != nil ? ", or application/json." : "."))
             }
         }
+    }
+
+    private func hasBody(_ head: RequestHead) -> Bool {
+        head.header("content-length") ?? "0" != "0" || head.header("transfer-encoding") != nil
     }
 
     /// `curl -d` says urlencoded whatever it sends. On the Unix socket no browser can be the
@@ -286,6 +292,7 @@ public final class Service: Application {
     private func run(_ call: Call) -> Response {
         do {
             try checkAccept(call)
+            try call.checkNothing()
             let answer = try answer(try call.route.handler(self, call), call)
             note("ok", call)
             return answer

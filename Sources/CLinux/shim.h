@@ -20,6 +20,10 @@
 /// Closes every descriptor from `from` on in the child (glibc 2.34, posix_spawn(3)).
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 
+/// mallopt(3) and its parameters; all of malloc.h would move malloc out of the Glibc module.
+int mallopt(int parameter, int value);
+enum { apiary_trim_threshold = -1, apiary_mmap_threshold = -3, apiary_arena_max = -8 };
+
 /// struct ucred of unix(7).
 struct apiary_ucred {
     int32_t pid;

@@ -19,6 +19,7 @@ final class MapFollowers: Sendable {
     private let state = Mutex(State())
     private let poller: Poller
     private let wakeup: Wakeup
+    let stint = Stint()
 
     init() throws(Errno) {
         poller = try Poller()
@@ -84,7 +85,7 @@ final class MapFollowers: Sendable {
             guard let scans else { return }
             for scan in scans {
                 let now = Clock.monotonicNanoseconds()
-                if scan.nextLook <= now { scan.look(now) }
+                if scan.nextLook <= now { stint.run { scan.look(now) } }
             }
             let next = scans.map(\.nextLook).min()
             let after = Clock.monotonicNanoseconds()

@@ -12,6 +12,7 @@ extension Node {
     func attach(
         _ document: AttachDocument, function name: String, of program: LoadedProgram, pin: String
     ) throws(Problem) -> Attachment {
+        Stint.current?.advance()
         guard let function = program.functions[name],
             let reported = program.report.functions.first(where: { $0.name == name })
         else { throw Problem(.notFound, "Program \(program.name) has no function \(name).") }
@@ -226,6 +227,7 @@ extension Node {
         let failures = Mutex<[Errno]>([])
         let events = Mutex<[KeptEvent]>([])
         let next = Mutex(0)
+        let stint = Stint.current
         let work: @Sendable () -> Void = {
             while true {
                 let index = next.withLock { next in
@@ -239,6 +241,7 @@ extension Node {
                 } catch {
                     failures.withLock { $0.append(error) }
                 }
+                stint?.advance()
             }
         }
         var threads: [NamedThread] = []

@@ -5,12 +5,31 @@ internal import Registry
 
 /// What the lookout remembers from one look to the next.
 struct LookoutMemory: Sendable {
-    /// The inodes of pins that were found to be ours: the same inode is the same object.
-    var inodes: [String: UInt64] = [:]
+    /// The inodes of pins that were found to be ours since the last look at everything, and before
+    /// it: the same inode is the same object.
+    private var inodes: [String: UInt64] = [:]
+    private var earlier: [String: UInt64] = [:]
     /// The bpffs cannot be written now, and no pin of it opened.
     var isReadOnly = false
     /// When a probe that waits is tried again, and how long it has to wait the next time.
     var retries: [String: (at: UInt64, pause: UInt64)] = [:]
+
+    /// Whether the pin was found to be ours, and is still the same.
+    mutating func knows(_ path: String, _ inode: UInt64) -> Bool {
+        if inodes[path] == inode { return true }
+        guard earlier[path] == inode else { return false }
+        inodes[path] = inode
+        return true
+    }
+
+    mutating func note(_ path: String, _ inode: UInt64) { inodes[path] = inode }
+
+    /// A look at everything begins: what it does not come by any more is forgotten at the next.
+    mutating func begin(_ isProbe: (String) -> Bool) {
+        earlier = inodes
+        inodes = [:]
+        retries = retries.filter { isProbe($0.key) }
+    }
 }
 
 extension Node {
@@ -32,6 +51,7 @@ extension Node {
         if reason == .event {
             ensureDirectory()
             watchDirectories(records)
+            lookoutMemory.withLock { $0.begin { records.probes[$0] != nil } }
             noteReadOnly()
             for record in records.programs.values.sorted(by: { $0.row.name < $1.row.name }) {
                 guard let loaded = record.loaded, !isWhole(loaded) else { continue }
@@ -124,13 +144,13 @@ extension Node {
         let path = directory + "/" + name
         // What is not there has no inode.
         guard let inode = (try? FileSystem.identity(path))?.inode else { return false }
-        if lookoutMemory.withLock({ $0.inodes[path] }) == inode { return true }
+        if lookoutMemory.withLock({ $0.knows(path, inode) }) { return true }
         do throws(BPFError) {
             guard try PinnedIDs.found(ofPin: name, at: path) == id else { return false }
         } catch {
             return error.isShortage
         }
-        lookoutMemory.withLock { $0.inodes[path] = inode }
+        lookoutMemory.withLock { $0.note(path, inode) }
         return true
     }
 

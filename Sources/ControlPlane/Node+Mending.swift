@@ -50,14 +50,14 @@ extension Node {
         if lookoutMemory.withLock({ $0.isReadOnly }) { return nil }
         // What is not there has no inode.
         guard let inode = (try? FileSystem.identity(path))?.inode else { return .unpinned }
-        if lookoutMemory.withLock({ $0.inodes[path] }) == inode { return nil }
+        if lookoutMemory.withLock({ $0.knows(path, inode) }) { return nil }
         do throws(BPFError) {
             // What does not open as a link is not ours.
             guard try Link(pinned: path).info().id == id else { return .foreignPin }
         } catch {
             return error.isShortage ? nil : .foreignPin
         }
-        lookoutMemory.withLock { $0.inodes[path] = inode }
+        lookoutMemory.withLock { $0.note(path, inode) }
         return nil
     }
 

@@ -128,8 +128,14 @@ public final class Node: Sendable {
 
     /// Threads that have been at one thing for longer, by name: for a watchdog.
     public func stalled(afterSeconds limit: UInt64) -> [String] {
-        [("audit", attempts.stint), ("lookout", lookout.withLock { $0?.stint })]
-            .filter { $0.1?.isLonger(thanSeconds: limit) == true }
+        let stints = [
+            ("audit", attempts.stint), ("lookout", lookout.withLock { $0?.stint }),
+            ("followers", followers.stint), ("turns", turns.stint), ("map-calls", mapCalls.stint),
+            ("perf-close", closing.stint),
+            ("snapshots", snapshotTimer.withLock { $0?.stint }),
+            ("spare-loader", configuration.loader.spare?.stint),
+        ]
+        return stints.filter { $0.1?.isLonger(thanSeconds: limit) == true }
             .map { "\($0.0) has been at one thing for over \(limit) s" }
     }
 

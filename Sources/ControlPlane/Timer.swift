@@ -7,6 +7,7 @@ final class Timer: Sendable {
     private let wakeup: Wakeup
     private let isStopped = Atomic<Bool>(false)
     private let thread = Mutex<NamedThread?>(nil)
+    let stint = Stint()
 
     /// - Parameter body: says after how many milliseconds it is to run again; -1: after `wake()`.
     init(_ name: String, _ body: @escaping @Sendable () -> Int32) throws(Errno) {
@@ -31,7 +32,7 @@ final class Timer: Sendable {
 
     private func run(_ body: () -> Int32) {
         while !isStopped.load(ordering: .acquiring) {
-            let timeout = body()
+            let timeout = stint.run(body)
             do {
                 if try !poller.wait(timeoutMilliseconds: timeout).isEmpty { wakeup.clear() }
             } catch {

@@ -14,6 +14,7 @@ final class Turns: Sendable {
     private let name: String
     private let state = Mutex(State())
     private let signal = Semaphore()
+    let stint = Stint()
 
     /// - Parameter name: of the thread.
     init(_ name: String) { self.name = name }
@@ -26,7 +27,9 @@ final class Turns: Sendable {
             do { state.thread = try NamedThread(name) { [self] in run() } } catch {}
         }
         signal.signal()
-        if state.withLock({ $0.thread == nil }) { callAll() }
+        if state.withLock({ $0.thread == nil }) {
+            for wake in taken() { wake() }
+        }
     }
 
     func stop() {
@@ -41,16 +44,15 @@ final class Turns: Sendable {
     private func run() {
         while !state.withLock({ $0.isStopping }) {
             signal.wait()
-            callAll()
+            for wake in taken() { stint.run(wake) }
         }
     }
 
-    private func callAll() {
-        let all = state.withLock { state in
+    private func taken() -> [@Sendable () -> Void] {
+        state.withLock { state in
             defer { state.waiting = [] }
             return state.waiting
         }
-        for wake in all { wake() }
     }
 }
 

@@ -17,6 +17,8 @@ final class Core: Sendable {
     let requestIDs = RequestIDs()
     private let unixActivity = Activity()
     private let tcpActivity = Activity()
+    private let unixTurns = StreamTurns()
+    private let tcpTurns = StreamTurns()
     /// libmicrohttpd 0.9 lets through what 1.0 refuses; see `HeaderLayout`.
     let checksHeaderLayout: Bool
     private let workers: WorkerPool
@@ -103,6 +105,8 @@ final class Core: Sendable {
 
     func activity(of peer: Peer) -> Activity { peer.isLocal ? unixActivity : tcpActivity }
 
+    func turns(of peer: Peer) -> StreamTurns { peer.isLocal ? unixTurns : tcpTurns }
+
     func activity(ofUnix isUnix: Bool) -> Activity { isUnix ? unixActivity : tcpActivity }
 
     // MARK: Requests
@@ -132,9 +136,10 @@ final class Core: Sendable {
 
     // MARK: Suspended connections
 
-    func makeSuspension(_ connection: OpaquePointer) -> Suspension {
+    /// - Parameter turns: by which a stream is resumed.
+    func makeSuspension(_ connection: OpaquePointer, _ turns: StreamTurns? = nil) -> Suspension {
         suspensions.withLock { all in
-            let suspension = unsafe Suspension(connection, isEnding: all.isEnding)
+            let suspension = unsafe Suspension(connection, isEnding: all.isEnding, turns)
             all.open[ObjectIdentifier(suspension)] = suspension
             return suspension
         }

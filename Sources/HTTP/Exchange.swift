@@ -224,7 +224,9 @@ final class Exchange {
         head = nil  // a stream may live for days
         connection.enter(.answer, second: core.watch.second)
         if case .stream(let stream) = response.body {
-            pump = StreamPump(stream, unsafe core.makeSuspension(mhd), connection.activity)
+            let turns = core.turns(of: connection.peer)
+            pump = StreamPump(
+                stream, unsafe core.makeSuspension(mhd, turns), turns, connection.activity)
         }
         guard let made = unsafe Answer.make(response.body, pump, isHTTP10: isHTTP10) else {
             return false

@@ -6,36 +6,10 @@ internal import Synchronization
 /// What libmicrohttpd says about connections, at most 5 lines in 10 seconds: every line can be
 /// caused by a client.
 final class MHDLog: Sendable {
-    private struct Window {
-        var began: UInt64 = 0
-        var lines = 0
-        var dropped = 0
-    }
-
-    private static let windowNanoseconds: UInt64 = 10_000_000_000
-    private static let linesPerWindow = 5
     private let sink: @Sendable (String) -> Void
-    private let window = Mutex(Window())
+    private let budget = Mutex(LineBudget(limit: 5))
 
     init(_ sink: @escaping @Sendable (String) -> Void) { self.sink = sink }
-
-    /// Whether a line may be written now, and how many were not since the last one.
-    private func admit() -> (isAdmitted: Bool, dropped: Int) {
-        let now = Clock.monotonicNanoseconds()
-        return window.withLock { window in
-            if now - window.began > Self.windowNanoseconds {
-                let dropped = window.dropped
-                window = Window(began: now, lines: 1)
-                return (true, dropped)
-            }
-            if window.lines < Self.linesPerWindow {
-                window.lines += 1
-                return (true, 0)
-            }
-            window.dropped += 1
-            return (false, 0)
-        }
-    }
 
     /// What it says when a callback of ours ends a connection: at each client that leaves its
     /// stream, and at each refusal in the middle of a body.
@@ -53,10 +27,10 @@ final class MHDLog: Sendable {
             return unsafe String(cString: base)
         }
         if Self.ours.contains(where: { line.hasPrefix($0) }) { return }
-        let (isAdmitted, dropped) = admit()
-        guard isAdmitted else { return }
+        let now = Clock.monotonicNanoseconds()
+        guard let leftOut = budget.withLock({ $0.admit(now: now) }) else { return }
         while line.last?.isNewline == true { line.removeLast() }
-        if dropped > 0 { line += " (\(dropped) such lines were left out)" }
+        if leftOut > 0 { line += " (\(leftOut) such lines were left out)" }
         sink("libmicrohttpd: " + line)
     }
 

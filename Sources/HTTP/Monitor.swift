@@ -39,13 +39,6 @@ internal import Linux
         return body(&state)
     }
 
-    /// Changes what nobody waits for.
-    func quietly<Result>(_ body: (inout State) -> Result) -> Result {
-        unsafe pthread_mutex_lock(lock)
-        defer { unsafe pthread_mutex_unlock(lock) }
-        return body(&state)
-    }
-
     /// Asks `body`, again after each change, until it gives a value; `nil` past the deadline.
     /// - Parameter deadline: of `Clock.monotonicNanoseconds`; `nil` waits for ever.
     func wait<Result>(until deadline: UInt64?, _ body: (inout State) -> Result?) -> Result? {

@@ -16,15 +16,23 @@ final class StreamPump: Sendable {
 
     let suspension: Suspension
     private let stream: any ResponseStream
+    private let turns: StreamTurns
     private let activity: Activity
     private let wake: @Sendable () -> Void
     private let bytes = Atomic<UInt64>(0)
     // Only touched by the connection's HTTP thread.
     private nonisolated(unsafe) var pending = Pending.ask
     private nonisolated(unsafe) var isClosed = false
+    /// That were asked for since its last turn.
+    private nonisolated(unsafe) var pieces = 0
 
-    init(_ stream: any ResponseStream, _ suspension: Suspension, _ activity: Activity) {
+    init(
+        _ stream: any ResponseStream, _ suspension: Suspension, _ turns: StreamTurns,
+        _ activity: Activity
+    ) {
         self.stream = stream
+        self.turns = turns
+        turns.enter()
         self.activity = activity
         self.suspension = suspension
         wake = { suspension.wake() }
@@ -37,6 +45,9 @@ final class StreamPump: Sendable {
     func fill(_ buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
         var asked = 0
         activity.note(second: Clock.coarseMonotonicSeconds())
+        if mustQueue() {
+            return suspension.yield() == .ending ? Self.endWithError : 0
+        }
         while true {
             switch unsafe pending {
             case .end: return Self.endOfStream
@@ -58,6 +69,14 @@ final class StreamPump: Sendable {
             let count = unsafe ask(buffer)
             if count > 0 { return count }
         }
+    }
+
+    /// One that always has bytes would be served before everybody who queues. The second piece of
+    /// a turn is mostly that there is nothing more.
+    private func mustQueue() -> Bool {
+        if suspension.endTurn() { unsafe pieces = 0 }
+        unsafe pieces += 1
+        return unsafe pieces > 2 && pending == .ask && turns.isCrowded
     }
 
     private func ask(_ buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
@@ -84,6 +103,7 @@ final class StreamPump: Sendable {
     func close() {
         guard unsafe !isClosed else { return }
         unsafe isClosed = true
+        turns.leave()
         suspension.close()
         stream.closed()
     }

@@ -7,8 +7,6 @@ final class WorkerPool: Sendable {
         var queue: [@Sendable () -> Void] = []
         var isClosed = false
         var running = 0
-        /// When each thread began its job, by its number.
-        var began: [Int: UInt64] = [:]
         /// Threads that wait for a job; the queue's first have been given to them in a moment.
         var idle = 0
     }
@@ -16,6 +14,8 @@ final class WorkerPool: Sendable {
     let name: String
     private let queueLimit: Int
     private let monitor: Monitor<State>
+    /// Of the threads.
+    private let stints: [Stint]
 
     /// - Parameters:
     ///   - name: of the threads, which get a number.
@@ -26,10 +26,11 @@ final class WorkerPool: Sendable {
         self.queueLimit = queueLimit
         let monitor = Monitor(State())
         self.monitor = monitor
-        for number in 1..<(threads + 1) {
+        stints = (0..<threads).map { _ in Stint() }
+        for (index, stint) in stints.enumerated() {
             monitor.change { $0.running += 1 }
             do {
-                _ = try NamedThread("\(name)-\(number)") { Self.work(monitor, number) }
+                _ = try NamedThread("\(name)-\(index + 1)") { Self.work(monitor, stint) }
             } catch {
                 monitor.changeForAll { state in
                     state.running -= 1
@@ -63,10 +64,10 @@ final class WorkerPool: Sendable {
     /// Drops what no thread has begun.
     func dropQueue() { monitor.change { $0.queue.removeAll() } }
 
-    /// When the job that has been running longest was begun; `nil` where none runs.
-    var oldestJob: UInt64? { monitor.quietly { $0.began.values.min() } }
+    /// When the job, or the step of it, that takes longest was begun; `nil` where none runs.
+    var oldestJob: UInt64? { stints.compactMap(\.beganNanoseconds).min() }
 
-    private static func work(_ monitor: Monitor<State>, _ number: Int) {
+    private static func work(_ monitor: Monitor<State>, _ stint: Stint) {
         while true {
             var isCounted = false
             let job = monitor.wait(until: nil) { state -> (@Sendable () -> Void)?? in
@@ -74,14 +75,12 @@ final class WorkerPool: Sendable {
                 isCounted = true
                 if !state.queue.isEmpty {
                     state.idle -= 1
-                    state.began[number] = Clock.monotonicNanoseconds()
                     return .some(state.queue.removeFirst())
                 }
                 return state.isClosed ? .some(nil) : nil
             }
             guard let job = job ?? nil else { break }
-            job()
-            _ = monitor.quietly { $0.began.removeValue(forKey: number) }
+            stint.run(job)
         }
         monitor.changeForAll { $0.running -= 1 }
     }

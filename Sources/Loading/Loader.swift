@@ -10,7 +10,8 @@ public struct Loader: Sendable {
     public var limits: LoaderLimits
     /// Of this loader and its copies.
     public let statistics = LoaderStatistics()
-    private let spare: SpareLoader?
+    /// The one that waits, where one does.
+    public let spare: SpareLoader?
 
     /// - Parameter executable: path of apiary-loader, beside the daemon's own by default.
     /// - Parameter spare: one that waits, of the same executable; nil: each task starts its own.
@@ -30,6 +31,7 @@ public struct Loader: Sendable {
     public func load(_ object: MemoryFile, _ request: LoadRequest) throws(LoadFailure)
         -> LoadReport
     {
+        Stint.current?.advance()
         let began = Clock.monotonicNanoseconds()
         do throws(LoadFailure) {
             let report = try loaded(object, request)

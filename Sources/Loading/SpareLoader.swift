@@ -19,6 +19,8 @@ public final class SpareLoader: Sendable {
     private let state = Mutex(State())
     private let wanted = Semaphore()
     private let thread = Mutex<NamedThread?>(nil)
+    /// Of its thread.
+    public let stint = Stint()
 
     /// The word on the command line by which a loader knows that it is to wait, followed by the
     /// limits: bytes of address space, seconds of CPU time.
@@ -35,7 +37,7 @@ public final class SpareLoader: Sendable {
         self.limits = limits
         // A thread of its own: a loader dies with the thread that started it (PR_SET_PDEATHSIG).
         let thread = try NamedThread("spare-loader") { [self] in
-            while serve() {}
+            repeat { wanted.wait() } while stint.run(serve)
         }
         self.thread.withLock { $0 = thread }
     }
@@ -80,7 +82,6 @@ public final class SpareLoader: Sendable {
     }
 
     private func serve() -> Bool {
-        wanted.wait()
         let (ending, isNeeded, isStopped) = state.withLock { state in
             defer { state.ending = [] }
             return (state.ending, state.waiting == nil, state.isStopped)

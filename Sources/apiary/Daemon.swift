@@ -22,6 +22,7 @@ struct Daemon {
     }
 
     func run() throws {
+        Heap.settle()
         Signal.takeOver()
         let descriptors = ProcessLimits.raise()
         let supervisor = Supervisor(environment: ProcessInfo.processInfo.environment)

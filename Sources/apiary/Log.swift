@@ -5,20 +5,13 @@ internal import Synchronization
 /// Where all lines go: standard error, and no more of a level than `limit` in ten seconds, since
 /// clients cause most of them. What was left out is told with the next line of the level.
 final class LogOutput: Sendable {
-    private struct Window {
-        var began: UInt64 = 0
-        var lines = 0
-        var dropped = 0
-    }
-
-    /// Lines of one level in a window.
+    /// Lines of one level in ten seconds.
     static let limit = 2000
-    private static let windowNanoseconds: UInt64 = 10_000_000_000
 
     private let format: LogFormat
     private let now: @Sendable () -> UInt64
     private let sink: @Sendable (LogLine) -> Void
-    private let windows = Mutex([Logger.Level: Window]())
+    private let budgets = Mutex([Logger.Level: LineBudget]())
 
     /// - Parameters:
     ///   - now: a monotonic clock, in nanoseconds.
@@ -40,30 +33,14 @@ final class LogOutput: Sendable {
     }
 
     func write(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) {
-        let (isAdmitted, dropped) = admit(level)
-        guard isAdmitted else { return }
-        var metadata = metadata
-        if dropped > 0 { metadata["lines_left_out"] = "\(dropped)" }
-        sink(LogLine(format, .now(), level, message, metadata))
-    }
-
-    private func admit(_ level: Logger.Level) -> (isAdmitted: Bool, dropped: Int) {
         let now = now()
-        return windows.withLock { windows in
-            var window = windows[level] ?? Window(began: now)
-            defer { windows[level] = window }
-            if now - window.began > Self.windowNanoseconds {
-                let dropped = window.dropped
-                window = Window(began: now, lines: 1)
-                return (true, dropped)
-            }
-            guard window.lines < Self.limit else {
-                window.dropped += 1
-                return (false, 0)
-            }
-            window.lines += 1
-            return (true, 0)
+        let leftOut = budgets.withLock { budgets in
+            budgets[level, default: LineBudget(limit: Self.limit)].admit(now: now)
         }
+        guard let leftOut else { return }
+        var metadata = metadata
+        if leftOut > 0 { metadata["lines_left_out"] = "\(leftOut)" }
+        sink(LogLine(format, .now(), level, message, metadata))
     }
 }
 

@@ -43,6 +43,8 @@ struct RouteTableTests {
             func limit(_ type: String) -> Int? { content?[type]?["x-limit-bytes"]?.int }
             switch route.body {
             case .none: #expect(content == nil, "\(route.operation)")
+            case .nothing:
+                #expect(limit("application/json") == Call.nothingLimit, "\(route.operation)")
             case .json(let bytes), .optionalJSON(let bytes):
                 #expect(limit("application/json") == bytes, "\(route.operation)")
             case .jsonLines(let bytes):

@@ -39,7 +39,7 @@ final class TestServer: Sendable {
     private static let number = Atomic<Int>(0)
 
     init(
-        limits: ServerLimits = ServerLimits(),
+        limits: ServerLimits = ServerLimits(), log: @escaping @Sendable (String) -> Void = { _ in },
         _ decide: @escaping @Sendable (RequestHead) -> Admission
     ) throws {
         let number = Self.number.wrappingAdd(1, ordering: .relaxed).newValue
@@ -48,7 +48,7 @@ final class TestServer: Sendable {
         path = directory + "/socket"
         server = try Server(
             [.unix(path: path, mode: 0o600), .tcp(host: "127.0.0.1", port: 0)], limits: limits,
-            application: TestApplication(decide: decide), log: { _ in })
+            application: TestApplication(decide: decide), log: log)
         port = try #require(server.ports[1])
     }
 

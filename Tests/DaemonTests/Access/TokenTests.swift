@@ -159,6 +159,24 @@ import Testing
         try apiary.curl("GET /v1/events?ticket=\(unused)", by: .tcp(port)).answers(401)
     }
 
+    @Test func `a ticket that is not used within 30 s opens nothing`() throws {
+        let port = try TestDaemon.freePort()
+        let apiary = try TestDaemon(arguments: ["--listen", "127.0.0.1:\(port)"])
+        let bearer = try make(apiary, #"{"name":"page","role":"read"}"#)
+        let tickets = try (0..<2).map { _ in
+            let answer = try apiary.curl(
+                "POST /v1/stream_tickets", bearer, json: #"{"path":"/v1/events"}"#, by: .tcp(port)
+            ).answers(201)
+            return answer["/ticket"]?.string ?? ""
+        }
+        let late = Clock.monotonicNanoseconds() + 30_000_000_000
+        try apiary.curl("GET /v1/events?follow=false&ticket=\(tickets[0])", by: .tcp(port))
+            .answers(200)
+        while Clock.monotonicNanoseconds() <= late { Clock.sleep(nanoseconds: 200_000_000) }
+        try apiary.curl("GET /v1/events?follow=false&ticket=\(tickets[1])", by: .tcp(port))
+            .answers(401, problem: .unauthenticated)
+    }
+
     @Test func `tokens of a file are let in, and a file that others may read is not taken`() throws
     {
         let apiary = try TestDaemon(isStarted: false)

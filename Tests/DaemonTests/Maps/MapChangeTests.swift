@@ -181,6 +181,12 @@ import Testing
         try apiary.curl("PUT /v1/maps/m/hash/entries/1", json: #"{"value":{}}"#).answers(201)
         try apiary.curl("POST /v1/maps/m/hash/freeze?dry_run=true")
             .answers(200, #"{"frozen":false,"changed":true,"dry_run":true}"#)
+        // It takes no body, or one that says nothing.
+        try apiary.curl("POST /v1/maps/m/hash/freeze?dry_run=true", json: "{}").answers(200)
+        try apiary.curl("POST /v1/maps/m/hash/freeze", json: #"{"dry_run":true}"#)
+            .answers(400, problem: .unknownMember)
+        try apiary.curl("POST /v1/maps/m/hash/freeze", json: "[]")
+            .answers(400, problem: .malformedJSON)
         try apiary.curl("POST /v1/maps/m/hash/freeze").answers(
             200, #"{"frozen":true,"changed":true,"operations":["read","iterate"]}"#)
         try apiary.curl("POST /v1/maps/m/hash/freeze")
