@@ -63,6 +63,7 @@ final class EventStream: Sendable {
     let number: UInt64
     let directory: String
     let renderings: Renderings
+    let lead = Lead()
     private let head: LineHead
     let state: Mutex<State>
 

@@ -35,7 +35,7 @@ extension EventStream {
         let rateLimited = state.withLock { $0.rateLimited }?.lostRecords()
         return state.withLock { state in
             let end = state.end
-            let received = end.records + end.invalidRecords
+            let received = end.received
             var invalid: [String: UInt64] = [:]
             for reason in InvalidReason.allCases where end.invalid[Int(reason.rawValue)] > 0 {
                 invalid[reason.name] = end.invalid[Int(reason.rawValue)]

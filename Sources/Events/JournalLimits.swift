@@ -24,6 +24,13 @@ public struct JournalLimits: Sendable {
     /// Segments begin at 256 KiB and double up to this; a record that is larger gets its own.
     public var segmentBytes = 4 << 20
 
+    /// The foremost reader must come through all that is before it in this time for that to stay in
+    /// a flood, and the newest to go: no stream keeps old records for the sake of a reader that
+    /// hardly reads. Five seconds.
+    package var liveNanoseconds: UInt64 = 5_000_000_000
+    /// Records a second from which on it is a flood: below, writing them costs nobody anything.
+    package var floodPerSecond: UInt64 = 500_000
+
     public init() {}
 
     static let firstSegmentBytes = 256 << 10

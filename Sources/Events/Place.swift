@@ -18,6 +18,8 @@ struct Place {
     var delivered: UInt64 = 0
     var filtered: UInt64 = 0
     var lost: UInt64 = 0
+    /// Entries passed one by one, of which the stream does not yet know.
+    private var passed: UInt64 = 0
 
     /// Whether invalid records are this reader's, too.
     let countsInvalid: Bool
@@ -108,10 +110,23 @@ struct Place {
 
     /// Steps over entries whose text was taken, or that are not shown.
     mutating func advance(_ run: Piece.Run) {
-        sequence &+= UInt64(run.count)
+        pass(UInt64(run.count))
         delivered &+= UInt64(run.visible)
         filtered &+= UInt64(run.filtered)
         ordinal &+= UInt64(run.visible + run.filtered)
+    }
+
+    /// Steps over entries.
+    mutating func pass(_ count: UInt64) {
+        sequence &+= count
+        passed &+= count
+    }
+
+    /// Lets the stream know how far it came.
+    mutating func tellLead() {
+        guard passed > 0 else { return }
+        stream.lead.note(next: sequence, passed: passed)
+        passed = 0
     }
 
     /// Steps over numbers that cannot be given; `next` are the counts behind them.

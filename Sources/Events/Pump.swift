@@ -205,7 +205,7 @@ private struct PumpRounds {
             wake(drained.waiting)
             if drained.records == 0 { break }
         }
-        wake(writer.lookForLosses(now: Clock.monotonicNanoseconds(), force: true))
+        wake(writer.lookForLosses(now: Clock.monotonicNanoseconds(), isLast: true))
         // It is in there as long as the source lives: `open` added it.
         try? poller.remove(writer.source.pollDescriptor)
         unfinished.remove(stream.number)

@@ -53,6 +53,7 @@ struct Reader {
         if let ending = news.ending { return end(ending, &buffer) }
         let before = buffer.count
         if places.count == 1 { deliver(0, &buffer) } else { merge(&buffer) }
+        for index in places.indices { places[index].tellLead() }
         if left == 0, query.limit != nil { return end(.limit, &buffer) }
         if hasGiven, query.waitNanoseconds != nil { fixEnds() }
         guard spill.isEmpty, buffer.freeCapacity > 0, !hasPaused, isCaughtUp else { return false }
@@ -233,7 +234,7 @@ struct Reader {
             let entry = segment.entry(at: offset, before: tail), !entry.isGap,
             entry.sequence == place.sequence, entry.nanoseconds < until
         {
-            place.sequence &+= 1
+            place.pass(1)
             if !entry.isInvalid || place.countsInvalid {
                 place.ordinal &+= 1
                 place.filtered &+= 1

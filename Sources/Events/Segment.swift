@@ -12,6 +12,7 @@ final class Segment: @unchecked Sendable {
     // SAFETY: the mapping lives as long as `file`. Below the tail nothing changes any more.
     private let base: UnsafeMutableRawPointer
     private let tailWord: UnsafePointer<Atomic<UInt64>>
+    private let untoldIndex: UnsafePointer<Atomic<UInt64>>
 
     var firstSequence: UInt64 { header.firstSequence }
     var size: Int { file.size }
@@ -23,7 +24,8 @@ final class Segment: @unchecked Sendable {
         unsafe base = file.base
         self.header = header
         self.path = path
-        unsafe tailWord = Self.tailWord(file)
+        unsafe tailWord = Self.word(file, SegmentHeader.tailOffset)
+        unsafe untoldIndex = Self.word(file, SegmentHeader.untoldIndexOffset)
         unsafe header.write(to: file.base)
     }
 
@@ -34,7 +36,8 @@ final class Segment: @unchecked Sendable {
         unsafe base = file.base
         self.header = header
         self.path = path
-        unsafe tailWord = Self.tailWord(file)
+        unsafe tailWord = Self.word(file, SegmentHeader.tailOffset)
+        unsafe untoldIndex = Self.word(file, SegmentHeader.untoldIndexOffset)
         // Until the new header is whole the file is none: a crash finds the old segment gone.
         unsafe base.storeBytes(of: 0, as: UInt64.self)
         try FileSystem.rename(old.path, to: path)
@@ -52,14 +55,14 @@ final class Segment: @unchecked Sendable {
         }
         self.header = header
         self.path = path
-        unsafe tailWord = Self.tailWord(file)
+        unsafe tailWord = Self.word(file, SegmentHeader.tailOffset)
+        unsafe untoldIndex = Self.word(file, SegmentHeader.untoldIndexOffset)
         guard tail >= SegmentHeader.byteCount, tail <= file.size, tail & 7 == 0 else { return nil }
     }
 
-    // SAFETY: the header's tail word is aligned to 8 in a page-aligned mapping.
-    private static func tailWord(_ file: MappedFile) -> UnsafePointer<Atomic<UInt64>> {
-        unsafe UnsafePointer(
-            (file.base + SegmentHeader.tailOffset).assumingMemoryBound(to: Atomic<UInt64>.self))
+    // SAFETY: the header's words are aligned to 8 in a page-aligned mapping.
+    private static func word(_ file: MappedFile, _ offset: Int) -> UnsafePointer<Atomic<UInt64>> {
+        unsafe UnsafePointer((file.base + offset).assumingMemoryBound(to: Atomic<UInt64>.self))
     }
 
     /// Bytes that count: what lies beyond is unfinished, also after a crash.
@@ -70,6 +73,25 @@ final class Segment: @unchecked Sendable {
     /// Makes everything before `tail` count.
     func commit(_ tail: Int) {
         unsafe tailWord.pointee.store(UInt64(tail), ordering: .releasing)
+    }
+
+    /// Records without a place, as of the last `note`. Damaged where it makes no sense.
+    var untold: UntoldLosses {
+        let place = SegmentHeader.untoldOffset(
+            unsafe untoldIndex.pointee.load(ordering: .acquiring))
+        // SAFETY: within the header, as is `note`'s.
+        return unsafe UntoldLosses(
+            count: base.load(fromByteOffset: place, as: UInt64.self),
+            position: base.load(fromByteOffset: place + 8, as: UInt64.self))
+    }
+
+    /// Keeps a count for who comes after a crash: the other pair is written, then counts.
+    func note(_ untold: UntoldLosses) {
+        let index = unsafe untoldIndex.pointee.load(ordering: .relaxed) ^ 1
+        let place = SegmentHeader.untoldOffset(index)
+        unsafe base.storeBytes(of: untold.count, toByteOffset: place, as: UInt64.self)
+        unsafe base.storeBytes(of: untold.position, toByteOffset: place + 8, as: UInt64.self)
+        unsafe untoldIndex.pointee.store(index & 1, ordering: .releasing)
     }
 
     /// Where a batch is written, by the pump alone.

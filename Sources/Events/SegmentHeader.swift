@@ -10,10 +10,14 @@
 /// | 56 | totals before the first entry: records, 8 invalid counts, lost in kernel, in journal |
 /// | 144 | time of making |
 /// | 192 | committed tail, written with release order after each batch |
+/// | 200 | which of the two that follow counts: 0 or 1, written with release order after it |
+/// | 208, 224 | untold losses: their number, and the ring's position behind them |
 struct SegmentHeader: Sendable {
     static let magic: UInt64 = 0x3130_4745_5359_5041
     static let byteCount = 256
     static let tailOffset = 192
+    static let untoldIndexOffset = 200
+    static func untoldOffset(_ index: UInt64) -> Int { 208 + 16 * Int(index & 1) }
 
     var stream: UInt64
     /// As of just before the first entry.
@@ -21,8 +25,18 @@ struct SegmentHeader: Sendable {
     var type: UInt64
     var before: Totals
     var createdNanoseconds: UInt64
+    /// What its first entry is to tell.
+    var untold = UntoldLosses()
 
     var firstSequence: UInt64 { before.nextSequence }
+}
+
+/// Records that were taken from the ring and have no place in the journal, up to a position of the
+/// ring, for which there is no gap's entry yet: kept beside the entries, so that they are told even
+/// where the daemon dies first.
+struct UntoldLosses: Sendable, Hashable {
+    var count: UInt64 = 0
+    var position: UInt64 = 0
 }
 
 // SAFETY: all loads and stores here are of 8 aligned bytes within the first 256 of a mapping that
@@ -63,6 +77,9 @@ extension SegmentHeader {
         put(before.lostInKernel, 128)
         put(before.lostInJournal, 136)
         put(createdNanoseconds, 144)
+        put(0, Self.untoldIndexOffset)
+        put(untold.count, Self.untoldOffset(0))
+        put(untold.position, Self.untoldOffset(0) + 8)
         put(UInt64(Self.byteCount), Self.tailOffset)
         put(Self.magic, 0)
     }

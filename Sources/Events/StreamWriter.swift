@@ -9,6 +9,9 @@ final class StreamWriter {
     private var clock = WallClock()
     private let lostCounter: (any LostCounter)?
     private var segment: Segment?
+    /// Of the segment to come, while a flood holds it back.
+    private var heldBytes: Int?
+    private var flood: Flood
     private var offset = 0
     private var totals: Totals
     private var mark: RingMark
@@ -17,8 +20,9 @@ final class StreamWriter {
     /// Records that found no room, not yet told in the stream.
     private var untoldLosses: UInt64 = 0
     private var lastCounterNanoseconds: UInt64 = 0
-    /// Whether the lost counter was not read since the last record.
-    private(set) var isCounterStale = true
+    private var hasReadCounter = false
+    /// Whether the lost counter was not read since the last record, or losses are still untold.
+    var isCounterStale: Bool { !hasReadCounter || untoldLosses > 0 }
 
     /// What one call of `drain` did.
     struct Drained {
@@ -38,6 +42,7 @@ final class StreamWriter {
         self.lostCounter = lostCounter
         let (last, end, mark) = stream.state.withLock { ($0.segments.last, $0.end, $0.mark) }
         totals = end
+        flood = Flood(Flood.Moment(stream, end, untold: 0), journal.limits)
         // Nothing lies further ahead than the ring is long: a mark beyond it is damaged.
         let consumed = source.consumerPosition
         let isWithin =
@@ -46,7 +51,13 @@ final class StreamWriter {
             self.mark = mark
             // What was taken but not yet given back when the last daemon died is not taken again.
             position = max(mark.position, consumed)
-            if let last, last.header.type == schema?.fingerprint ?? 0 {
+            if let untold = last?.untold, untold.position > mark.position,
+                untold.position <= consumed + UInt64(source.dataBytes), untold.count < 1 << 56
+            {
+                untoldLosses = untold.count
+                position = max(untold.position, consumed)
+            }
+            if untoldLosses == 0, let last, last.header.type == schema?.fingerprint ?? 0 {
                 segment = last
                 offset = last.tail
             }
@@ -78,9 +89,13 @@ final class StreamWriter {
             if !isAlone { break }
         }
         drained.bytes = position - start
-        if drained.records > 0 { isCounterStale = true }
+        if drained.records > 0 { hasReadCounter = false }
         if position != start { finish(nanoseconds, &drained) }
         return drained
+    }
+
+    private var untold: UntoldLosses {
+        UntoldLosses(count: untoldLosses, position: untoldLosses > 0 ? position : 0)
     }
 
     private func finish(_ nanoseconds: UInt64, _ drained: inout Drained) {
@@ -150,6 +165,7 @@ final class StreamWriter {
             return true
         }
         untoldLosses += UInt64(count)
+        stream.state.withLock { $0.segments.last }?.note(untold)
         return count
     }
 
@@ -161,7 +177,7 @@ final class StreamWriter {
 
     /// Ends the present segment and begins one with room for a record of `length` bytes.
     /// - Returns: false where there is no room for it.
-    private func roll(for length: Int, _ nanoseconds: UInt64) -> Bool {
+    private func roll(for length: Int, _ nanoseconds: UInt64, isLast: Bool = false) -> Bool {
         if let segment {
             segment.commit(offset)
             // So that a reader who finds the new segment finds the end of this one's counts.
@@ -171,16 +187,26 @@ final class StreamWriter {
         let need =
             SegmentHeader.byteCount + EntryHeader.span(length)
             + EntryHeader.span(EntryHeader.gapByteCount)
-        let wanted = segment.map { $0.size * 2 } ?? JournalLimits.firstSegmentBytes
+        let wanted =
+            heldBytes ?? segment.map { $0.size * 2 } ?? JournalLimits.firstSegmentBytes
         let size = roundUp(max(min(wanted, journal.largestSegmentBytes(stream)), need))
         segment = nil
+        let moment = Flood.Moment(stream, totals, untold: untoldLosses)
+        let most = journal.bytesPerStream(stream)
+        if !isLast, flood.holdsBack(stream, totals, for: size, of: most, moment) {
+            heldBytes = size
+            return false
+        }
+        heldBytes = nil
         guard let made = make(size, smallest: roundUp(need), nanoseconds) else { return false }
         segment = made
         offset = SegmentHeader.byteCount
         stream.add(made)
+        flood.begin(moment)
         if untoldLosses > 0 {
             let lost = untoldLosses
             untoldLosses = 0
+            mark.position = position
             appendGap(lost, flags: EntryHeader.gap | EntryHeader.journalGap, nanoseconds)
         }
         return true
@@ -195,7 +221,7 @@ final class StreamWriter {
     private func make(_ size: Int, smallest: Int, _ nanoseconds: UInt64) -> Segment? {
         let header = SegmentHeader(
             stream: stream.number, mark: mark, type: schema?.fingerprint ?? 0, before: totals,
-            createdNanoseconds: nanoseconds)
+            createdNanoseconds: nanoseconds, untold: untold)
         let path = stream.directory + "/" + Recovery.fileName(header.firstSequence)
         stream.removeEmptyLast(header.firstSequence)
         var size = size
@@ -232,19 +258,28 @@ final class StreamWriter {
 extension StreamWriter {
     /// Puts what was lost since the last look into the stream, where it is noticed.
     /// - Parameter now: monotonic; a look less than 100 ms after the last is none, unless `force`.
-    func lookForLosses(now: UInt64, force: Bool = false) -> [UInt64: Subscription] {
-        guard force || now - lastCounterNanoseconds >= Pace.counterNanoseconds else { return [:] }
+    /// - Parameter isLast: no record will come any more: what is to be told is told now.
+    func lookForLosses(
+        now: UInt64, force: Bool = false, isLast: Bool = false
+    ) -> [UInt64: Subscription] {
+        guard force || isLast || now - lastCounterNanoseconds >= Pace.counterNanoseconds else {
+            return [:]
+        }
         lastCounterNanoseconds = now
-        isCounterStale = false
+        hasReadCounter = true
         let counted = lostCounter?.lostRecords() ?? source.lostRecords
-        guard let count = counted, count > mark.lostCounter else { return [:] }
+        let count = max(counted ?? 0, mark.lostCounter)
+        guard count > mark.lostCounter || untoldLosses > 0 else { return [:] }
         forgetEvictedSegment()
         let nanoseconds = Clock.realtimeNanoseconds()
         let hasRoom = segment.map { offset + EntryHeader.span(EntryHeader.gapByteCount) <= $0.size }
-        if hasRoom != true, !roll(for: 0, nanoseconds) { return [:] }
-        let lost = count - mark.lostCounter
-        mark.lostCounter = count
-        appendGap(lost, flags: EntryHeader.gap, nanoseconds)
+        // What is untold is told first thing in a new segment.
+        if hasRoom != true, !roll(for: 0, nanoseconds, isLast: isLast) { return [:] }
+        if count > mark.lostCounter {
+            let lost = count - mark.lostCounter
+            mark.lostCounter = count
+            appendGap(lost, flags: EntryHeader.gap, nanoseconds)
+        }
         segment?.commit(offset)
         return stream.publish(totals, mark, endOffset: offset, nanoseconds: nanoseconds)
     }

@@ -28,6 +28,8 @@ struct Totals: Sendable, Hashable {
     var lostInJournal: UInt64 = 0
 
     var invalidRecords: UInt64 { invalid.wrappedSum() }
+    /// Those that are, or were, in the journal.
+    var received: UInt64 { records &+ invalidRecords }
 
     var nextSequence: UInt64 {
         1 &+ records &+ invalidRecords &+ lostInKernel &+ lostInJournal

@@ -13,24 +13,6 @@ struct JournalTests {
         try EventStreams(directory: path, limits: limits)
     }
 
-    /// What lies there at this moment, as after `kill -9`.
-    private func copy(to other: String) throws {
-        try FileSystem.makeDirectory(other)
-        for name in try FileSystem.list(path) {
-            let (from, to) = (path + "/" + name, other + "/" + name)
-            if FileSystem.kind(from) == .directory {
-                try FileSystem.makeDirectory(to)
-                for file in try FileSystem.list(from) {
-                    let bytes = try FileSystem.read(from + "/" + file)
-                    try FileSystem.replace(to + "/" + file, with: bytes.span)
-                }
-            } else {
-                let bytes = try FileSystem.read(from)
-                try FileSystem.replace(to, with: bytes.span)
-            }
-        }
-    }
-
     private func numbers(_ streams: EventStreams) throws -> [UInt64] {
         try streams.client {
             $0.follow = false
@@ -120,7 +102,7 @@ struct JournalTests {
         }
         #expect(isWritten)
         let other = directory.path + "/killed"
-        try copy(to: other)
+        try directory.copy("journal", to: other)
         first.stop()
         let second = try EventStreams(directory: other, limits: JournalLimits())
         defer { second.stop() }

@@ -16,6 +16,25 @@ final class TestDirectory: Sendable {
     }
 
     deinit { try? FileSystem.removeTree(path) }
+
+    /// A journal's files as they lie there at this moment, as after `kill -9`.
+    func copy(_ journal: String, to other: String) throws {
+        let path = path + "/" + journal
+        try FileSystem.makeDirectory(other)
+        for name in try FileSystem.list(path) {
+            let (from, to) = (path + "/" + name, other + "/" + name)
+            if FileSystem.kind(from) == .directory {
+                try FileSystem.makeDirectory(to)
+                for file in try FileSystem.list(from) {
+                    let bytes = try FileSystem.read(from + "/" + file)
+                    try FileSystem.replace(to + "/" + file, with: bytes.span)
+                }
+            } else {
+                let bytes = try FileSystem.read(from)
+                try FileSystem.replace(to, with: bytes.span)
+            }
+        }
+    }
 }
 
 /// A line as a client sees it.
