@@ -6,7 +6,7 @@ internal import Problems
 internal import Synchronization
 
 /// A folder whose manifests are applied as they change: at the start of the daemon, and whenever a
-/// file comes, gets new contents or goes. One thread, which sleeps meanwhile.
+/// file comes, is written or touched, or goes. One thread, which sleeps meanwhile.
 ///
 /// Each `.json`, `.yaml` and `.yml` file is one manifest; its owner is the file's name without the
 /// ending, unless the file names one. Where a file goes whose manifest said `prune`, what it
@@ -20,12 +20,36 @@ public final class ManifestFolder: Sendable {
         var state: State
         var owner: String?
         var prunes = false
-        /// Of the file's bytes; nil where it could not be read.
-        var digest: String?
+        /// The file's bytes and when they were written; nil where it could not be read.
+        var contents: Contents?
         var lookedAtNanoseconds: UInt64
         var problem: Problem?
         /// What the last apply did.
         var outcome: ApplyOutcome?
+
+        struct Contents: Sendable, Hashable {
+            var digest: String?
+            var modifiedNanoseconds: UInt64
+        }
+
+        /// When it is tried again, by the monotonic clock, though nobody has touched it; nil: it is
+        /// not.
+        var retryAtNanoseconds: UInt64?
+        /// How long that is after the last time.
+        var pauseNanoseconds: UInt64 = 0
+
+        /// Waits for what others may change meanwhile: room on the disk, an interface that is not
+        /// there yet. Each time twice as long, for each leaves a row in the audit log.
+        mutating func tryLater(after known: File?, _ problem: Problem) {
+            let others: [ProblemType] = [.targetNotFound, .attachBusy, .conflict, .notFound]
+            guard problem.type.retryable || others.contains(problem.type) else { return }
+            let isSame = known?.state == .failed && known?.contents == contents
+            let before = isSame ? known?.pauseNanoseconds ?? 0 : 0
+            pauseNanoseconds = min(max(before * 2, 5_000_000_000), 640_000_000_000)
+            retryAtNanoseconds = Clock.monotonicNanoseconds() + pauseNanoseconds
+        }
+
+        var isDue: Bool { retryAtNanoseconds.map { $0 <= Clock.monotonicNanoseconds() } ?? false }
     }
 
     let directory: String
@@ -42,6 +66,8 @@ public final class ManifestFolder: Sendable {
     private static let limit = 48 << 20
     /// Editors and copies make several changes: one look after the last.
     private static let quietMilliseconds: Int32 = 150
+    /// Between two looks at a folder that is not there.
+    private static let goneMilliseconds: Int32 = 10_000
 
     /// - Parameter objectsDirectory: where `object.path` points into.
     public init(
@@ -64,8 +90,9 @@ public final class ManifestFolder: Sendable {
         try poller.add(wakeup.raw, tag: 2)
         let started = try NamedThread("manifests") { [self] in
             while !isStopped.withLock({ $0 }) {
-                stint.run(look)
-                wait(poller, watch)
+                wait(poller, watch, stint.run(look))
+                // Another folder may have the path by now; one that is away is looked for again.
+                try? watch.add(directory, withContents: true)
             }
         }
         thread.withLock { $0 = started }
@@ -83,8 +110,8 @@ public final class ManifestFolder: Sendable {
     /// By name.
     var all: [File] { files.withLock { $0.values.sorted { $0.name < $1.name } } }
 
-    private func wait(_ poller: Poller, _ watch: DirectoryWatch) {
-        var timeout: Int32 = -1
+    private func wait(_ poller: Poller, _ watch: DirectoryWatch, _ longest: Int32) {
+        var timeout = longest
         while !isStopped.withLock({ $0 }) {
             let tags: [UInt64]
             // A poller that does not wait would spin: a second is soon enough.
@@ -100,13 +127,15 @@ public final class ManifestFolder: Sendable {
 
     // MARK: Looking
 
-    private func look() {
+    /// - Returns: after how many milliseconds another look is wanted though nothing changes; -1:
+    ///   never.
+    private func look() -> Int32 {
         let names: [String]
         do { names = try FileSystem.list(directory) } catch {
             log.error(
                 "the folder of manifests cannot be read",
                 metadata: ["directory": "\(directory)", "errno": "\(error)"])
-            return
+            return Self.goneMilliseconds
         }
         let present = names.filter { name in
             !name.hasPrefix(".")
@@ -117,6 +146,9 @@ public final class ManifestFolder: Sendable {
             remove(file)
         }
         for name in present where !isStopped.withLock({ $0 }) { look(at: name) }
+        guard let next = all.compactMap(\.retryAtNanoseconds).min() else { return -1 }
+        let now = Clock.monotonicNanoseconds()
+        return Int32(clamping: next <= now ? 1 : (next - now) / 1_000_000 + 1)
     }
 
     private func look(at name: String) {
@@ -124,9 +156,13 @@ public final class ManifestFolder: Sendable {
         let known = files.withLock { $0[name] }
         var file = File(name: name, state: .failed, lookedAtNanoseconds: now)
         do throws(Problem) {
-            let bytes = try read(name)
-            file.digest = SHA256.hexDigest(of: bytes.span)
-            if let known, known.state != .removed, known.digest == file.digest { return }
+            let (bytes, contents) = try read(name)
+            file.contents = contents
+            if let known, known.state != .removed, known.contents == contents,
+                !known.isDue
+            {
+                return
+            }
             let manifest = try self.manifest(name, bytes)
             file.owner = manifest.owner
             file.prunes = manifest.prunes
@@ -145,16 +181,19 @@ public final class ManifestFolder: Sendable {
                 ])
         } catch {
             // The same failure again is no news.
-            if file.digest == nil, known?.state == .failed, known?.digest == nil { return }
+            let isNews =
+                known?.state != .failed || known?.contents != file.contents
+                || known?.problem?.detail != error.detail
             file.problem = error
+            file.tryLater(after: known, error)
             // What was applied before is still there, and goes with the file.
             if let known, known.outcome != nil {
                 file.owner = known.owner
                 file.prunes = known.prunes
                 file.outcome = known.outcome
             }
-            log.error(
-                "a manifest is not applied",
+            log.log(
+                level: isNews ? .error : .debug, "a manifest is not applied",
                 metadata: ["file": "\(name)", "why": "\(error.detail)"])
         }
         let seen = file
@@ -165,6 +204,7 @@ public final class ManifestFolder: Sendable {
         var file = gone
         file.state = .removed
         file.problem = nil
+        file.retryAtNanoseconds = nil
         file.lookedAtNanoseconds = Clock.realtimeNanoseconds()
         if gone.prunes, gone.outcome != nil {
             do throws(Problem) { file.outcome = try apply(nothing(of: gone), gone.name) } catch {
@@ -208,7 +248,7 @@ public final class ManifestFolder: Sendable {
         return try reader.manifest(document, owner: base)
     }
 
-    private func read(_ name: String) throws(Problem) -> [UInt8] {
+    private func read(_ name: String) throws(Problem) -> ([UInt8], File.Contents) {
         let path = directory + "/" + name
         do throws(Errno) {
             let file = try FileDescriptor.open(path, [.read, .noFollow, .nonBlocking])
@@ -217,7 +257,11 @@ public final class ManifestFolder: Sendable {
             guard [0, ownUserID].contains(status.userID), !status.isWritableByOthers else {
                 throw .eperm
             }
-            return try file.readAll(limit: Self.limit)
+            let bytes = try file.readAll(limit: Self.limit)
+            let contents = File.Contents(
+                digest: SHA256.hexDigest(of: bytes.span),
+                modifiedNanoseconds: status.modifiedNanoseconds)
+            return (bytes, contents)
         } catch {
             let why =
                 switch error {

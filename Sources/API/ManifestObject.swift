@@ -1,4 +1,3 @@
-internal import Cryptography
 internal import ControlPlane
 internal import Cryptography
 internal import Linux

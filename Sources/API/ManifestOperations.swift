@@ -16,7 +16,7 @@ private func document(of file: ManifestFolder.File) -> JSONObject {
     document["file"] = .string(file.name)
     document["state"] = .string(file.state.rawValue)
     document["owner"] = JSONValue(file.owner)
-    document["digest"] = JSONValue(file.digest.map { "sha256:" + $0 })
+    document["digest"] = JSONValue(file.contents?.digest.map { "sha256:" + $0 })
     document["looked_at"] = Timestamp(nanoseconds: file.lookedAtNanoseconds).json
     document["problem"] = file.problem.map { .object($0.document(requestID: nil)) }
     if let outcome = file.outcome, let owner = file.owner {

@@ -160,7 +160,10 @@ enum ProgramRequest {
             }
         case (nil, nil), (.some, .some):
             throw Problem(
-                .invalidMember, "object has exactly one of \"digest\" and \"base64\".",
+                .invalidMember,
+                objectsDirectory == nil
+                    ? "object has exactly one of \"digest\" and \"base64\"."
+                    : "object has exactly one of \"digest\", \"base64\" and \"path\".",
                 pointer: "/object")
         }
     }

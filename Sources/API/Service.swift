@@ -366,14 +366,21 @@ public final class Service: Application {
                 ))
         }
         headers += CrossOrigin(access.rules).headers(for: head)
-        let level: Logger.Level = problem.type.status >= 500 ? .error : .debug
         log.log(
-            level: level, "\(problem.type.code)",
+            level: problem.type.isTroubleHere ? .error : .debug, "\(problem.type.code)",
             metadata: [
                 "request_id": "\(head.requestID)", "path": "\(head.rawPath)",
                 "detail": "\(problem.detail)", "cause": "\(problem.cause.map { "\($0)" } ?? "-")",
             ])
         metrics.count(problem.type)
         return shown.response(requestID: head.requestID, headers: headers)
+    }
+}
+
+extension ProblemType {
+    /// Whether it tells of this daemon or its host, and not of a request or of a start that is
+    /// still going on: only that is an error in the log.
+    fileprivate var isTroubleHere: Bool {
+        [.internalError, .resourceExhausted, .noSpace, .storageRefused].contains(self)
     }
 }

@@ -74,8 +74,10 @@ final class Attachment: Sendable {
     /// Whether what is pinned at `path` is the hold itself, and not what somebody put in its place.
     private static func isOurs(_ hold: Hold, _ id: UInt32, _ path: String) -> Bool {
         guard case .link = hold else { return FileSystem.kind(path) == .symbolicLink }
-        // What does not open as a link, or is not there, is not ours to remove.
-        return (try? Link(pinned: path).info().id) == id
+        do throws(BPFError) { return try Link(pinned: path).info().id == id } catch {
+            // What does not open as a link, or is not there, is not ours to remove.
+            return error.isShortage && FileSystem.exists(path)
+        }
     }
 
     /// Whether `detach` was called.

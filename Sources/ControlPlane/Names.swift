@@ -11,7 +11,7 @@ enum Names {
         guard isFine else {
             throw Problem(
                 .invalidName,
-                "\"\(name)\" is not a \(what): 1 to 127 of A-Z a-z 0-9 _ . -, the first a letter "
+                "\"\(name)\" is no \(what): 1 to 127 of A-Z a-z 0-9 _ . -, the first a letter "
                     + "or digit."
             )
         }

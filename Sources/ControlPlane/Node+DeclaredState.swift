@@ -30,10 +30,11 @@ extension Node {
         }
         var document = JSONObject()
         if let owner { document["owner"] = .string(owner) }
-        document["programs"] = .array(
-            dependenciesFirst(shownPrograms.map(\.row)).map {
-                .object(Self.document(ofProgram: $0))
-            })
+        var documents: [JSONValue] = []
+        for row in dependenciesFirst(shownPrograms.map(\.row)) {
+            documents.append(.object(try self.document(ofProgram: row)))
+        }
+        document["programs"] = .array(documents)
         document["probes"] = .array(
             shownProbes.filter { !isImplied($0, programs, owners) }.map {
                 .object(Self.document(of: $0))
@@ -42,8 +43,9 @@ extension Node {
         return document
     }
 
-    /// The options are kept in the form in which a request gives them.
-    private static func document(ofProgram row: ProgramRow) -> JSONObject {
+    /// The options are kept in the form in which a request gives them. Variables are as they were
+    /// set last.
+    private func document(ofProgram row: ProgramRow) throws(Problem) -> JSONObject {
         var document = JSONObject()
         document["name"] = .string(row.name)
         document["object"] = ["digest": .string(row.digest)]
@@ -51,12 +53,27 @@ extension Node {
         // What this release cannot read, it cannot declare either.
         do { options = try JSONValue.parse(row.options).object } catch { options = nil }
         for member in options ?? JSONObject() {
-            let value = withoutEmpty(member.value)
+            var value = Self.withoutEmpty(member.value)
+            if member.name == "globals" { value = try globals(value.object, of: row.name) }
             if let object = value.object, object.isEmpty { continue }
             document[member.name] = value
         }
-        document["labels"] = labels(row.labels)
+        document["labels"] = Self.labels(row.labels)
         return document
+    }
+
+    private func globals(_ declared: JSONObject?, of program: String) throws(Problem)
+        -> JSONValue
+    {
+        var globals = declared ?? JSONObject()
+        do {
+            for (name, value) in try variablesSet(of: program).sorted(by: { $0.key < $1.key }) {
+                globals[name] = value
+            }
+        } catch {
+            throw Problem(error, while: "read what variables were set to")
+        }
+        return .object(globals)
     }
 
     private static func withoutEmpty(_ value: JSONValue) -> JSONValue {

@@ -138,6 +138,24 @@ extension Node {
         }
     }
 
+    /// What a program's variables were set to after its load, by name.
+    func variablesSet(of program: String) throws(RegistryError) -> [String: JSONValue] {
+        var values: [String: JSONValue] = [:]
+        for row in try registry.variables(of: program) {
+            // Written by this daemon.
+            values[row.name] = try? JSONValue.parse(row.value)
+        }
+        return values
+    }
+
+    /// - Throws: what would keep the variable from being set: `not_found`, `invalid_value`.
+    func checkVariable(_ row: VariableRow, of loaded: LoadedProgram) throws(Problem) {
+        let pointer = JSONPointer.root.appending("globals").appending(row.name)
+        let value: JSONValue
+        do { value = try JSONValue.parse(row.value) } catch { value = .null }
+        _ = try write(of: (row.name, value, pointer), loaded, loaded.name)
+    }
+
     /// Writes what was set once more: all of it in a new load, in an adopted one what a crash may
     /// have kept from it.
     func setVariables(of loaded: LoadedProgram, onlyPending: Bool) {

@@ -163,13 +163,18 @@ extension Node {
         let row = record.row
         let now = Clock.realtimeNanoseconds()
         let bootID = bootID
+        let old = state.withLock { $0.programs[row.name]?.loaded }
+        let kept = mapsKept(by: record.loaded, from: old)
         let object = ObjectRow(
             digest: row.digest, sizeBytes: row.sizeBytes, createdAtNanoseconds: now)
         let revision = try commit(origin, subject: "programs/\(row.name)") { transaction in
             try transaction.put(object)
             try transaction.put(row)
             try transaction.removeIntent(row.loadID)
-            if isNew { try transaction.removeVariables(of: row.name) }
+            if isNew {
+                try transaction.removeVariables(of: row.name)
+                try transaction.removeSnapshots(of: row.name, but: kept)
+            }
             for probe in probes {
                 try transaction.put(probe.row)
                 try transaction.removeIntent(probe.row.pin)

@@ -33,15 +33,21 @@ extension Node {
 
     /// Writes a file for each persistent map whose contents have changed since the last.
     /// - Parameter deadline: of the monotonic clock, after which no further map is begun.
-    func takeSnapshots(deadline: UInt64 = .max) {
-        for record in state.withLock({ Array($0.programs.values) }) {
-            guard Clock.monotonicNanoseconds() < deadline else { return }
-            let maps = persistentMaps(of: record)
-            guard !maps.isEmpty else { continue }
-            _ = locks.tryWithLock([record.row.name]) {
-                for map in maps { takeSnapshot(of: map) }
+    /// - Returns: false where a change of a program was at work, whose maps are not written.
+    @discardableResult
+    func takeSnapshots(deadline: UInt64 = .max) -> Bool {
+        var isWhole = true
+        for record in state.withLock({ Array($0.programs.values) })
+        where !persistentMaps(of: record).isEmpty {
+            guard Clock.monotonicNanoseconds() < deadline else { return false }
+            let name = record.row.name
+            let isFree = locks.tryWithLock([name]) {
+                guard let record = state.withLock({ $0.programs[name] }) else { return }
+                for map in persistentMaps(of: record) { takeSnapshot(of: map) }
             }
+            if !isFree { isWhole = false }
         }
+        return isWhole
     }
 
     private func persistentMaps(of record: ProgramRecord) -> [LoadedMap] {
@@ -54,13 +60,20 @@ extension Node {
         }
     }
 
+    /// The maps that a new load of a program has from the one before: what is kept of them stays.
+    func mapsKept(by loaded: LoadedProgram?, from old: LoadedProgram?) -> [String] {
+        guard let loaded, let old else { return [] }
+        return loaded.maps.values.filter { $0.map.info.id == old.maps[$0.name]?.map.info.id }
+            .map(\.name)
+    }
+
     private func takeSnapshot(of map: LoadedMap) {
         let name = map.program + "/" + map.name
         do {
             let snapshot = try MapSnapshot(of: map.map)
             let bytes = snapshot.file
             let sum = bytes.suffix(8)
-            if snapshotSums.withLock({ $0[name] }) == Array(sum) { return }
+            if try isKept(map, Array(sum)) { return }
             let row = SnapshotRow(
                 program: map.program, map: map.name, file: Names.makeSnapshotName(),
                 entries: snapshot.count, takenAtNanoseconds: Clock.realtimeNanoseconds())
@@ -68,11 +81,19 @@ extension Node {
             try FileSystem.replace(snapshotDirectory + "/" + row.file, with: bytes.span)
             let old = try registry.put(row)
             if let old { try FileSystem.unlink(snapshotDirectory + "/" + old) }
-            snapshotSums.withLock { $0[name] = Array(sum) }
+            snapshotSums.withLock { $0[name] = (row.file, Array(sum)) }
         } catch {
             log.error(
                 "a map's contents are not kept", metadata: ["map": "\(name)", "why": "\(error)"])
         }
+    }
+
+    /// Whether the last file has the same contents, and is still the map's: a program that was
+    /// deleted, or replaced with new maps, has none.
+    private func isKept(_ map: LoadedMap, _ sum: [UInt8]) throws(RegistryError) -> Bool {
+        let last = snapshotSums.withLock { $0[map.program + "/" + map.name] }
+        guard let last, last.sum == sum else { return false }
+        return try registry.snapshots(of: map.program).contains { $0.file == last.file }
     }
 
     /// Puts back what the last snapshot of each persistent map has; before anything is attached.
@@ -123,10 +144,11 @@ extension Node {
         do {
             let timer = try Timer("snapshots") { [weak self] in
                 guard let self else { return -1 }
-                takeSnapshots()
+                let isWhole = takeSnapshots()
                 let isNeeded = state.withLock { Array($0.programs.values) }
                     .contains { !self.persistentMaps(of: $0).isEmpty }
-                return isNeeded ? milliseconds : -1
+                // The change that was at work ends soon.
+                return !isNeeded ? -1 : isWhole ? milliseconds : min(milliseconds, 1000)
             }
             snapshotTimer.withLock { $0 = timer }
         } catch {

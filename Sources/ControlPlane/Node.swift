@@ -63,8 +63,8 @@ public final class Node: Sendable {
     let isDetachOrdered = Atomic<Bool>(false)
     let lookout = Mutex<Lookout?>(nil)
     let snapshotTimer = Mutex<Timer?>(nil)
-    /// The checksum of each persistent map's last snapshot.
-    let snapshotSums = Mutex<[String: [UInt8]]>([:])
+    /// Of each persistent map's last snapshot.
+    let snapshotSums = Mutex<[String: (file: String, sum: [UInt8])]>([:])
     let lookoutMemory = Mutex(LookoutMemory())
     let turns = Turns("turns")
     let mapCalls = Turns("map-calls")

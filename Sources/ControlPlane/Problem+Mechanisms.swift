@@ -39,6 +39,8 @@ extension Problem {
             switch error.errno {
             case .e2big: (.mapFull, "it holds its max_entries of \(entries)")
             case .enomem: (.resourceExhausted, "the kernel has no memory for it")
+            case .emfile, .enfile:
+                (.resourceExhausted, "there is no descriptor left for it (\(error.errno))")
             case .eexist: (.alreadyExists, "the entry exists")
             case .enoent: (.notFound, "there is no such entry")
             case .eperm, .eacces:

@@ -80,15 +80,19 @@ public enum Child {
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe _ = posix_spawn_file_actions_destroy(&actions) }
-        // Sources first go above every target, so that no dup2 overwrites a later source.
-        let shift = max(200, (sources.max() ?? 0) + 1)
-        for (index, source) in sources.enumerated() {
-            unsafe posix_spawn_file_actions_adddup2(&actions, source, shift + Int32(index))
+        // Sources first go above every target, so that no dup2 overwrites a later source; no higher
+        // than they must, for there may be few descriptors left.
+        var free = Int32(sources.count)
+        var places: [Int32] = []
+        for source in sources {
+            repeat { free += 1 } while sources.contains(free)
+            places.append(free)
+            try succeed(unsafe posix_spawn_file_actions_adddup2(&actions, source, free))
         }
         unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        for index in sources.indices {
-            unsafe posix_spawn_file_actions_adddup2(
-                &actions, shift + Int32(index), Int32(index) + 1)
+        for (index, place) in places.enumerated() {
+            let target = Int32(index) + 1
+            try succeed(unsafe posix_spawn_file_actions_adddup2(&actions, place, target))
         }
         // Ours are close-on-exec, but the daemon may have inherited others that are not.
         let first = Int32(sources.count) + 1
@@ -110,8 +114,13 @@ public enum Child {
                 unsafe posix_spawn(&process, path, &actions, &attributes, argv, envp)
             }
         }
-        guard result == 0 else { throw Errno(rawValue: result) }
+        try succeed(result)
         return process
+    }
+
+    /// What belongs to posix_spawn(3) gives the error itself.
+    private static func succeed(_ code: Int32) throws(Errno) {
+        guard code == 0 else { throw Errno(rawValue: code) }
     }
 
     private static func withCStrings<R>(

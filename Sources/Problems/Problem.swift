@@ -36,11 +36,13 @@ public struct Problem: Error, Sendable {
         case object([String: Member?])
     }
 
+    /// - Parameter errno: what was refused for want of a descriptor is not the request's mistake,
+    ///   whatever was being done: `EMFILE` and `ENFILE` make it `resource_exhausted`.
     public init(
         _ type: ProblemType, _ detail: String, errno: String? = nil, pointer: String? = nil,
         hint: String? = nil, cause: (any Error)? = nil
     ) {
-        self.type = type
+        self.type = ["EMFILE", "ENFILE"].contains(errno) ? .resourceExhausted : type
         self.detail = detail
         self.errno = errno
         self.pointer = pointer

@@ -75,6 +75,18 @@ extension Transaction {
                 """, arguments: [program, row.name, row.value, row.isPending])
     }
 
+    /// Forgets what maps held: another load has new ones, but for those that it has from the one
+    /// before. The files go at the next start.
+    public func removeSnapshots(of program: String, but kept: [String]) throws {
+        let rows = try String.fetchAll(
+            database, sql: "SELECT map FROM snapshots WHERE program = ?", arguments: [program])
+        for map in rows where !kept.contains(map) {
+            try database.execute(
+                sql: "DELETE FROM snapshots WHERE program = ? AND map = ?",
+                arguments: [program, map])
+        }
+    }
+
     /// Forgets what was set: another load has its own.
     public func removeVariables(of program: String) throws {
         try database.execute(sql: "DELETE FROM variables WHERE program = ?", arguments: [program])

@@ -11,10 +11,12 @@ import Testing
     private func daemon() throws -> (apiary: TestDaemon, folder: String) {
         let apiary = try TestDaemon(isStarted: false)
         let folder = apiary.directory + "/manifests"
+        let objects = apiary.directory + "/objects"
         try FileSystem.makeDirectory(folder)
+        try FileSystem.makeDirectory(objects)
+        try Machine.run("cp", object, objects)
         apiary.arguments = [
-            "--set", "manifests_dir=\(folder)", "--set",
-            "manifest_objects_dir=\(FileSystem.parent(of: object))",
+            "--set", "manifests_dir=\(folder)", "--set", "manifest_objects_dir=\(objects)",
         ]
         return (apiary, folder)
     }
@@ -102,6 +104,38 @@ import Testing
         _ = try waits(apiary, for: "team-a.yaml", "removed", #""delete":2"#)
         #expect(try apiary.curl("GET /v1/programs").names() == [])
         #expect(try apiary.pins == [])
+    }
+
+    @Test(.needs(.tracepoint))
+    func `a touched file is applied again, and one that waited for something by itself`() throws {
+        let (apiary, folder) = try daemon()
+        try write(yaml("1"), to: folder + "/team-a.yaml")
+        // Written away from home, as an editor does: its own name comes when it is whole.
+        try write("owner: [", to: folder + "/.team-b.yaml")
+        try apiary.start()
+        _ = try waits(apiary, for: "team-a.yaml", "applied")
+        try apiary.curl("DELETE /v1/probes/calls").answers(204)
+        try Machine.run("touch", folder + "/team-a.yaml")
+        _ = try waits(apiary, for: "team-a.yaml", "applied", #""create":1"#)
+        try apiary.curl("GET /v1/probes/calls").answers(200, #"{"state":"attached"}"#)
+
+        // The object comes after its manifest.
+        let objects = FileSystem.parent(of: folder) + "/objects"
+        try write(
+            "programs: [{name: late, object: {path: late.bpf.o}}]", to: folder + "/team-c.yaml")
+        let failed = try waits(apiary, for: "team-c.yaml", "failed")
+        #expect(failed?["problem"]?["code"] == "not_found")
+        try Machine.run("cp", object, objects + "/late.bpf.o")
+        _ = try waits(apiary, for: "team-c.yaml", "applied")
+
+        // Another folder takes the place of the first.
+        try Machine.run("mv", folder, folder + ".old")
+        try FileSystem.makeDirectory(folder)
+        try Machine.run("cp", folder + ".old/team-c.yaml", folder)
+        _ = try waits(apiary, for: "team-a.yaml", "removed")
+        try write(yaml("2"), to: folder + "/team-a.yaml")
+        _ = try waits(apiary, for: "team-a.yaml", "applied", #""create":2"#)
+        #expect(try apiary.curl("GET /v1/programs").names() == ["hooks", "late"])
     }
 
     @Test func `no folder, no files; a folder that is not there keeps the daemon from starting`()

@@ -29,6 +29,9 @@ extension ApplyRun {
             }
         }
         show(revision)
+        for record in relabelled where variablesBack[record.row.name] != nil {
+            if let loaded = record.loaded { node.setVariables(of: loaded, onlyPending: true) }
+        }
         node.snapshotTimer.withLock { $0 }?.wake()
         letGo(retired)
         for stage in staged.values { node.objectHolds.give(stage.object.digest) }
@@ -55,8 +58,14 @@ extension ApplyRun {
             try transaction.put(stage.record.row)
             try transaction.removeIntent(stage.record.row.loadID)
             try transaction.removeVariables(of: name)
+            try transaction.removeSnapshots(
+                of: name,
+                but: node.mapsKept(by: stage.record.loaded, from: stage.old?.loaded))
         }
         for record in relabelled { try transaction.put(record.row) }
+        for (name, rows) in variablesBack {
+            for row in rows { try transaction.put(row, of: name) }
+        }
         for record in prunedPrograms {
             var row = record.row
             row.state = .deleting
@@ -131,7 +140,7 @@ extension ApplyRun {
     /// Takes back all that was made, the last first.
     func undo() {
         node.undo(placed.map(\.record), before: placed.compactMap(\.old))
-        node.undoEntries(undoRows.reversed())
+        if !undoRows.isEmpty { node.undoEntries(undoRows.reversed()) }
         for old in detachedEarly { attachAgain(old) }
         for stage in staged.values {
             node.removeLoad(stage.record.row.loadID)

@@ -40,11 +40,14 @@ extension ApplyRun {
                     "The key \(text) stands twice in the entries of \(contents.name).",
                     pointer: place.appending("key").description)
             }
+            filled.insert(contents.name + " " + text)
             try checkOwner(
                 known[text]?.owner, "entry \(text) of map \(contents.name)", place.appending("key"))
-            declare(entry, text, contents, known[text])
             let before = try present(key, map, bytes, known[text])
             let value = try bytes.value(entry, at: place)
+            if !isDeclared(value, by: known[text], bytes) {
+                declare(entry, text, contents, known[text])
+            }
             if try isSame(before, entry, value, key, bytes) { continue }
             writes.append(Write(key: entry["key"] ?? .null, entry: entry, place: place))
             differences.append(
@@ -53,7 +56,7 @@ extension ApplyRun {
                     entry["value"] ?? entry["values"]))
         }
         if contents.isExact {
-            try others(than: keys, map, bytes, &writes, &differences)
+            try others(than: keys, known, map, bytes, &writes, &differences)
         }
         try write(writes, map, contents)
         note(change(contents, differences))
@@ -89,6 +92,18 @@ extension ApplyRun {
             document: String(decoding: JSONValue.object(entry).serialized(), as: UTF8.self),
             owner: manifest.owner)
         if row != known { entryRows.append(row) }
+    }
+
+    /// Whether this owner has declared the same value, in whatever words.
+    private func isDeclared(_ value: [UInt8], by known: DeclaredEntryRow?, _ bytes: MapBytes)
+        -> Bool
+    {
+        guard let known, known.owner == manifest.owner, bytes.objects?.hasObjectValues != true,
+            // Written by this daemon, and for a map of other types by now maybe.
+            let entry = try? JSONValue.parse(known.document).object,
+            let declared = try? bytes.value(entry, at: .root)
+        else { return false }
+        return declared == value
     }
 
     private func key(of entry: JSONObject, _ bytes: MapBytes, _ place: JSONPointer)
@@ -155,11 +170,18 @@ extension ApplyRun {
 
     /// Of a map that is to have the declared entries and no others: the others.
     private func others(
-        than keys: Set<String>, _ map: LoadedMap, _ bytes: MapBytes, _ writes: inout [Write],
-        _ differences: inout [Difference]
+        than keys: Set<String>, _ known: [String: DeclaredEntryRow], _ map: LoadedMap,
+        _ bytes: MapBytes, _ writes: inout [Write], _ differences: inout [Difference]
     ) throws(Problem) {
         try map.require(.iterate)
         try map.require(.delete)
+        for (key, row) in known.sorted(by: { $0.key < $1.key }) where !keys.contains(key) {
+            try checkOwner(
+                row.owner, "entry \(key) of map \(map.path)", JSONPointer.root.appending("exact"))
+            // Declared before, and gone with the others.
+            if !manifest.prunes { prunedEntries.append(row) }
+        }
+        exactMaps.insert(map.path)
         var walk = EntryWalk(map.map)
         do throws(BPFError) {
             while try walk.fetch() {
@@ -263,20 +285,9 @@ extension ApplyRun {
     func pruneEntries() throws(Problem) {
         guard manifest.prunes else { return }
         let going = Set(prunedPrograms.map(\.row.name))
-        var wanted: Set<String> = []
-        for contents in manifest.maps {
-            guard let map = try loaded(contents.program).maps[contents.map] else { continue }
-            let bytes = try node.bytes(map, EntryStyle())
-            for (index, entry) in contents.entries.enumerated() {
-                let place = JSONPointer.root.appending("entries").appending(index)
-                let key = try key(of: entry, bytes, place)
-                wanted.insert(contents.name + " " + Self.text(key, bytes))
-                bytes.objects?.release()
-            }
-        }
         let stale = declared.filter { row in
             row.owner == manifest.owner && !going.contains(row.program)
-                && !wanted.contains(row.program + "/" + row.map + " " + row.key)
+                && !filled.contains(row.program + "/" + row.map + " " + row.key)
         }
         for (name, rows) in Dictionary(grouping: stale, by: { $0.program + "/" + $0.map })
             .sorted(by: { $0.key < $1.key })
@@ -287,9 +298,15 @@ extension ApplyRun {
 
     private func prune(_ rows: [DeclaredEntryRow], _ name: String) throws(Problem) {
         prunedEntries += rows
-        guard let first = rows.first, staged[first.program] == nil,
+        guard let first = rows.first,
             let map = node.state.withLock({ $0.programs[first.program]?.loaded })?.maps[first.map]
         else { return }
+        // A new load's maps have nothing yet, but for those that it keeps.
+        if let new = staged[first.program]?.record.loaded,
+            new.maps[first.map]?.map.info.id != map.map.info.id
+        {
+            return
+        }
         let bytes = try node.bytes(map, EntryStyle())
         defer { bytes.objects?.release() }
         var writes: [Write] = []
@@ -317,6 +334,24 @@ extension ApplyRun {
                 "\(rows.count) of its entries are not declared any more"
                     + (map.map.info.type.isArray ? ": entries of arrays are set to zero." : "."),
                 differences))
+    }
+}
+
+extension ApplyRun {
+    /// A new load's maps have what manifests declare, as after a reboot: also what other owners do,
+    /// and this one in manifests before. What it keeps of the old load has it already.
+    func fillAgain() {
+        for stage in staged.values {
+            guard let loaded = stage.record.loaded, let old = stage.old?.loaded else { continue }
+            let kept = node.mapsKept(by: loaded, from: old)
+            let rows = declared.filter { row in
+                let map = row.program + "/" + row.map
+                return row.program == loaded.name && !kept.contains(row.map)
+                    && !exactMaps.contains(map) && !filled.contains(map + " " + row.key)
+                    && !(manifest.prunes && row.owner == manifest.owner)
+            }
+            node.write(rows, into: loaded)
+        }
     }
 }
 

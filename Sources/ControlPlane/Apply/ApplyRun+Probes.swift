@@ -191,7 +191,8 @@ extension ApplyRun {
         do throws(Problem) {
             try node.resolve(record.attach, function: record.row.function, of: loaded, names)
         } catch {
-            let isOurs = error.members["holder_probe"] != nil && holder(in: error, old) != nil
+            let isOurs =
+                error.members["holder_probe"] != nil && holder(in: error, record, old) != nil
             guard error.type == .attachBusy, isOurs else { throw error }
         }
     }
@@ -219,7 +220,7 @@ extension ApplyRun {
             if let updated = node.updated(record, to: loaded) { return updated }
         }
         do throws(Problem) { return try node.moved(wanted, to: loaded) } catch {
-            guard error.type == .attachBusy, let holder = holder(in: error, old),
+            guard error.type == .attachBusy, let holder = holder(in: error, wanted, old),
                 let attachment = holder.attachment
             else { throw error }
             _ = node.detachAll([attachment])
@@ -230,16 +231,34 @@ extension ApplyRun {
 
     /// Who is in the way and has to go anyway: the probe as it was, one that is pruned, or one that
     /// the manifest declares at another place, or disabled.
-    private func holder(in problem: Problem, _ old: ProbeRecord?) -> ProbeRecord? {
-        guard case .text(let id)? = problem.members["holder_probe"] else { return old }
+    private func holder(in problem: Problem, _ wanted: ProbeRecord, _ old: ProbeRecord?)
+        -> ProbeRecord?
+    {
+        guard case .text(let id)? = problem.members["holder_probe"] else {
+            return old?.attach == wanted.attach ? old : twin(of: wanted) ?? old
+        }
         if id == old?.row.id { return old }
-        if let pruned = prunedProbes.first(where: { $0.row.id == id }) { return pruned }
         if let before = placed.first(where: { $0.record.row.id == id })?.old { return before }
-        guard let wanted = manifest.probes.first(where: { $0.id == id }),
-            let record = node.state.withLock({ $0.probes[id] }),
-            !wanted.isEnabled || isElsewhere(wanted, record)
-        else { return nil }
+        guard let record = node.state.withLock({ $0.probes[id] }), isGoing(record) else {
+            return nil
+        }
         return record
+    }
+
+    /// The kernel takes a function once at a place: who has the same function there, and goes.
+    private func twin(of wanted: ProbeRecord) -> ProbeRecord? {
+        node.probeRecords(of: wanted.row.program).first { record in
+            record.row.function == wanted.row.function && record.attach == wanted.attach
+                && record.attachment != nil && record.row.id != wanted.row.id && isGoing(record)
+        }
+    }
+
+    private func isGoing(_ record: ProbeRecord) -> Bool {
+        if prunedProbes.contains(where: { $0.row.id == record.row.id }) { return true }
+        guard let wanted = manifest.probes.first(where: { $0.id == record.row.id }) else {
+            return false
+        }
+        return !wanted.isEnabled || isElsewhere(wanted, record)
     }
 
     private func isElsewhere(_ wanted: ProbeChange, _ record: ProbeRecord) -> Bool {
@@ -248,6 +267,7 @@ extension ApplyRun {
             let function = try? function(of: wanted, in: loaded),
             let document = try? AttachDocument(wanted.attach, for: function, at: .root)
         else { return false }
-        return document != record.attach
+        return document != record.attach || wanted.function != record.row.function
+            || wanted.program != record.row.program
     }
 }

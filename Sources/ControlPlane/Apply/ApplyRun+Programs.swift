@@ -15,9 +15,11 @@ extension ApplyRun {
                 PlannedChange(
                     .create, .program, program.name, "There is no program \(program.name)."))
         }
-        var differences = Self.differences(old, program)
+        let variables = try variables(of: program.name)
+        var differences = Self.differences(old, program, variables)
         let isStale = old.loaded.map { node.hasStaleMaps($0, program.options) } ?? true
-        if isStale || !differences.isEmpty {
+        let drifted = isStale ? nil : Self.drifted(differences, variables, program)
+        if isStale || drifted == nil {
             let reason =
                 old.loaded == nil
                 ? "It is not loaded."
@@ -28,18 +30,24 @@ extension ApplyRun {
             try load(program, replacing: old)
             return note(PlannedChange(.replace, .program, program.name, reason, differences))
         }
+        if let loaded = old.loaded, let drifted, !drifted.isEmpty {
+            for row in drifted { try node.checkVariable(row, of: loaded) }
+            variablesBack[program.name] = drifted
+        }
         let labels = Difference.labels(old.row.labels, program.options.labels)
-        if !labels.isEmpty {
+        if !labels.isEmpty || !differences.isEmpty {
             var record = old
             record.row.labels = program.options.labels
             relabelled.append(record)
         }
-        differences = labels + own(.program, program.name)
+        let isDrifted = !differences.isEmpty
+        differences += labels + own(.program, program.name)
         let unattached = try unattachedFunctions(of: program, old)
         if !unattached.isEmpty { missing[program.name] = unattached }
         var reason =
             differences.isEmpty
             ? "" : "Only labels or owner differ: nothing changes in the kernel."
+        if isDrifted { reason = "Variables were set to something else: they are set back." }
         if !unattached.isEmpty {
             reason =
                 "attach is auto, and there is no probe of \(unattached.joined(separator: ", "))."
@@ -50,9 +58,38 @@ extension ApplyRun {
                 reason.isEmpty ? "It is as declared." : reason, differences))
     }
 
-    private static func differences(_ old: ProgramRecord, _ program: Manifest.Program)
-        -> [Difference]
-    {
+    /// What was set after the load, by name.
+    private func variables(of program: String) throws(Problem) -> [String: JSONValue] {
+        do { return try node.variablesSet(of: program) } catch {
+            throw Problem(error, while: "read what variables were set to")
+        }
+    }
+
+    /// The variables that are to be set back, where nothing else differs; nil where the program has
+    /// to be loaded again.
+    private static func drifted(
+        _ differences: [Difference], _ variables: [String: JSONValue], _ program: Manifest.Program
+    ) -> [VariableRow]? {
+        var rows: [VariableRow] = []
+        for difference in differences {
+            let variable = variables.keys.first { name in
+                let place = JSONPointer.root.appending("globals").appending(name).description
+                let path = difference.pointer.description
+                return path == place || path.hasPrefix(place + "/")
+            }
+            guard let variable, let value = program.options.globals[variable] else { return nil }
+            if rows.contains(where: { $0.name == variable }) { continue }
+            rows.append(
+                VariableRow(
+                    name: variable, value: String(decoding: value.serialized(), as: UTF8.self),
+                    isPending: true))
+        }
+        return rows
+    }
+
+    private static func differences(
+        _ old: ProgramRecord, _ program: Manifest.Program, _ variables: [String: JSONValue]
+    ) -> [Difference] {
         var found: [Difference] = []
         if old.row.digest != program.object.digest {
             found.append(
@@ -62,7 +99,23 @@ extension ApplyRun {
         }
         return found
             + Difference.between(
-                document(old.row.options), document(program.options.canonicalText))
+                present(document(old.row.options), variables, program),
+                document(program.options.canonicalText))
+    }
+
+    /// The options with the variables as they were set since, as far as a manifest speaks of them.
+    private static func present(
+        _ options: JSONValue?, _ variables: [String: JSONValue], _ program: Manifest.Program
+    ) -> JSONValue? {
+        guard var document = options?.object, var globals = document["globals"]?.object else {
+            return options
+        }
+        for (name, value) in variables
+        where globals[name] != nil || program.options.globals[name] != nil {
+            globals[name] = value
+        }
+        document["globals"] = .object(globals)
+        return .object(document)
     }
 
     private static func document(_ text: String) -> JSONValue? {

@@ -5,7 +5,8 @@ internal import Registry
 extension ApplyRun {
     /// Finds what this owner declared before and does not declare any more. It goes after the new
     /// is there.
-    /// - Throws: `conflict` where a program that would go has a probe that somebody else declared.
+    /// - Throws: `conflict` where a program that would go has a probe or an entry that somebody
+    ///   else declared.
     func planPrune() throws(Problem) {
         guard manifest.prunes else { return }
         let programs = Set(manifest.programs.map(\.name))
@@ -22,17 +23,23 @@ extension ApplyRun {
                 || owners.probes[record.row.id] == manifest.owner
         }.sorted { $0.row.id < $1.row.id }
         for record in prunedProbes {
-            guard let owner = owners.probes[record.row.id], owner != manifest.owner else {
-                continue
-            }
-            var problem = Problem(
-                .conflict,
-                "Program \(record.row.program) is not declared any more, but \(owner) has declared "
-                    + "probe \(record.row.id) on it.")
-            problem.members["owner"] = .text(owner)
-            problem.members["step"] = .text("programs/\(record.row.program)")
-            throw problem
+            try checkPruned(
+                record.row.program, owners.probes[record.row.id],
+                "probe \(record.row.id) on it")
         }
+        for row in declared where going.contains(row.program) {
+            try checkPruned(row.program, row.owner, "entry \(row.key) of its map \(row.map)")
+        }
+    }
+
+    private func checkPruned(_ program: String, _ owner: String?, _ what: String) throws(Problem) {
+        guard let owner, owner != manifest.owner else { return }
+        var problem = Problem(
+            .conflict,
+            "Program \(program) is not declared any more, but \(owner) has declared \(what).")
+        problem.members["owner"] = .text(owner)
+        problem.members["step"] = .text("programs/\(program)")
+        throw problem
     }
 
     /// Tells of what goes, after all else.

@@ -33,8 +33,10 @@ final class ApplyRun {
     var changes: [PlannedChange] = []
     var staged: [String: Staged] = [:]
     var stagedOrder: [String] = []
-    /// Programs of which only labels are other.
+    /// Programs whose load stays: only labels or variables are other.
     var relabelled: [ProgramRecord] = []
+    /// Of those, the variables that are written once the change is committed.
+    var variablesBack: [String: [VariableRow]] = [:]
     /// Functions without a probe, of programs that want one for each.
     var missing: [String: [String]] = [:]
     var placed: [Placed] = []
@@ -48,6 +50,10 @@ final class ApplyRun {
     var entryRows: [DeclaredEntryRow] = []
     var prunedEntries: [DeclaredEntryRow] = []
     var undoRows: [EntryUndoRow] = []
+    /// Maps that have the manifest's entries and no others.
+    var exactMaps: Set<String> = []
+    /// The manifest's entries, `program/map key`.
+    var filled: Set<String> = []
     /// Probes that were not there.
     var created = 0
     let names = KernelNameLists()
@@ -86,6 +92,7 @@ final class ApplyRun {
                 }
             }
             try pruneEntries()
+            fillAgain()
             try moveOthers()
             for (index, probe) in manifest.probes.enumerated() {
                 let pointer = JSONPointer.root.appending("probes").appending(index)

@@ -14,6 +14,12 @@ extension Node {
         guard !rows.isEmpty, let loaded = state.withLock({ $0.programs[name]?.loaded }) else {
             return
         }
+        write(rows, into: loaded)
+    }
+
+    /// Writes declared entries into the maps of a load that is new. What does not fit any more is
+    /// told in the log, and stays declared.
+    func write(_ rows: [DeclaredEntryRow], into loaded: LoadedProgram) {
         for row in rows {
             guard let map = loaded.maps[row.map] else { continue }
             do {
@@ -25,7 +31,9 @@ extension Node {
             } catch {
                 log.error(
                     "a declared entry is not written",
-                    metadata: ["map": "\(name)/\(row.map)", "key": "\(row.key)", "why": "\(error)"])
+                    metadata: [
+                        "map": "\(loaded.name)/\(row.map)", "key": "\(row.key)", "why": "\(error)",
+                    ])
             }
         }
     }

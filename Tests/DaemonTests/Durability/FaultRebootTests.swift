@@ -87,6 +87,46 @@ import Testing
         FaultReport.line("a broken snapshot at a reboot", 2, "loaded, the maps empty, logged")
     }
 
+    @Test(.needs(.tracepoint))
+    func `what is kept of a map ends with the map`() throws {
+        let apiary = try TestDaemon(arguments: ["--set", "snapshot_interval_s=1"])
+        let registry = apiary.stateDirectory + "/registry.sqlite"
+        func kept(_ entries: Int) throws -> Bool {
+            try Machine.waits(seconds: 30) {
+                try Machine.run(
+                    "sqlite3", "-readonly", registry,
+                    "SELECT group_concat(entries) FROM snapshots WHERE map = 'many'")
+                    == "\(entries)\n"
+            }
+        }
+        let write = #"{"value":9}"#
+        // The same contents in another program of the same name are kept once more.
+        for _ in 0..<2 {
+            try program(apiary, #""many":{"persist":true}"#).answers(201)
+            try apiary.curl("PUT /v1/maps/v/many/entries/1", json: write).answers(201)
+            #expect(try kept(1))
+            try apiary.curl("DELETE /v1/programs/v").answers(204)
+        }
+        // A replacement without "reuse" begins with an empty map, also after a reboot that comes
+        // at once; with it, the contents stay.
+        try program(apiary, #""many":{"persist":true}"#).answers(201)
+        try apiary.curl("PUT /v1/maps/v/many/entries/1", json: write).answers(201)
+        #expect(try kept(1))
+        try program(apiary, #""many":{"persist":true,"reuse":"keep"}"#).answers(200)
+        apiary.kill9()
+        try apiary.loseTheKernel()
+        try apiary.start()
+        #expect(try entries(apiary, "v/many") == 1)
+        try program(apiary, #""many":{"persist":true,"max_entries":512}"#).answers(200)
+        apiary.kill9()
+        try apiary.loseTheKernel()
+        try apiary.start()
+        #expect(try entries(apiary, "v/many") == 0)
+        FaultReport.line(
+            "reboots after a persistent map's program was replaced", 2,
+            "contents where the map was kept, else none")
+    }
+
     @Test(.needs(.tracepoint)) func `what cannot be kept is refused`() throws {
         let apiary = try TestDaemon()
         let kept = try apiary.curl("PUT /v1/programs/keeper", file: "events.bpf.o").answers(201)
