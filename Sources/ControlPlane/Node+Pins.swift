@@ -92,7 +92,7 @@ extension Node {
         if (try? FileSystem.removeDirectory(directory)) != nil { return }
         if FileSystem.exists(directory + "/" + Self.foreignMark), known.ids.isEmpty { return }
         var isEmpty = true
-        for name in try FileSystem.list(directory) {
+        for name in try namesOfPins(in: directory) {
             let path = directory + "/" + name
             if PinnedIDs.isPin(name), known.isOurs(name, at: path) {
                 try FileSystem.unlink(path)
@@ -107,6 +107,16 @@ extension Node {
         let mark = directory + "/" + Self.foreignMark
         if !FileSystem.exists(mark) {
             try FileSystem.makeSymbolicLink(mark, saying: "left alone: not of apiary's making")
+        }
+    }
+}
+
+/// Without a descriptor for the list, the names that the loader gives, one after the other.
+private func namesOfPins(in directory: String) throws(Errno) -> [String] {
+    do throws(Errno) { return try FileSystem.list(directory) } catch {
+        guard [.emfile, .enfile].contains(error) else { throw error }
+        return ["p", "m"].flatMap { kind in
+            (0...).lazy.map { "\(kind)\($0)" }.prefix { FileSystem.exists(directory + "/" + $0) }
         }
     }
 }
