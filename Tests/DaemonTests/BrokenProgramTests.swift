@@ -172,7 +172,7 @@ import Testing
             try Machine.run("prlimit", "--pid", "\(process)", "--nofile=250:250")
         }
         let answer = try apiary.curl("PUT /v1/programs/x", file: "throng.bpf.o")
-            .answers(422, #"{"cause":"rlimit","errno":"EMFILE"}"#)
+            .answers(503, #"{"code":"resource_exhausted","cause":"rlimit","errno":"EMFILE"}"#)
         #expect(answer["/hint"]?.string?.contains("LimitNOFILE") == true)
         #expect(try apiary.pins == [])
     }
