@@ -174,49 +174,45 @@ struct FilterCompiler {
     private func hex(_ comparison: Filter.Comparison, _ field: ByteField) throws(FilterError)
         -> Alternatives
     {
+        try same(
+            comparison, field, "bytes",
+            "\(comparison.member) is bytes: compare it with their hex, \"0a1b\"", Self.bytes)
+    }
+
+    /// An address as it is shown.
+    private func address(
+        _ comparison: Filter.Comparison, _ member: ValuePlan.Member, _ field: ByteField
+    ) throws(FilterError) -> Alternatives {
+        try same(
+            comparison, field, "addresses",
+            "\(comparison.member) is an address: compare it with one as it is shown, in quotes"
+        ) { text in
+            let value = JSONValue.string(String(decoding: text, as: UTF8.self))
+            // What is no address is refused with what one looks like.
+            let record = try? type.plan.encode(value, as: member)
+            return record.map { Array($0[field.offset..<field.offset + field.size]) }
+        }
+    }
+
+    /// Whether bytes are those that a text stands for.
+    /// - Parameters:
+    ///   - what: of such members, in words.
+    ///   - advice: where `bytes` gives nil, or it is no text.
+    private func same(
+        _ comparison: Filter.Comparison, _ field: ByteField, _ what: String, _ advice: String,
+        _ bytes: ([UInt8]) -> [UInt8]?
+    ) throws(FilterError) -> Alternatives {
         var tests: Alternatives = []
         for operand in comparison.operands {
-            guard case .text(let text) = operand.value, let bytes = Self.bytes(text) else {
-                throw FilterError(
-                    reason: "\(comparison.member) is bytes: compare it with their hex, \"0a1b\"",
-                    position: operand.position)
+            guard case .text(let text) = operand.value, let bytes = bytes(text) else {
+                throw FilterError(reason: advice, position: operand.position)
             }
             switch comparison.operation {
             case .equal, .among: tests.append((.bytes(field, bytes), false))
             case .unequal: tests.append((.bytes(field, bytes), true))
             default:
                 throw FilterError(
-                    reason: "bytes are compared by ==, != and in, not by "
-                        + comparison.operation.rawValue, position: comparison.position)
-            }
-        }
-        return tests
-    }
-
-    /// An address as it is shown, or its bytes.
-    private func address(
-        _ comparison: Filter.Comparison, _ member: ValuePlan.Member, _ field: ByteField
-    ) throws(FilterError) -> Alternatives {
-        var tests: Alternatives = []
-        for operand in comparison.operands {
-            var wanted: [UInt8]?
-            if case .text(let text) = operand.value {
-                let value = JSONValue.string(String(decoding: text, as: UTF8.self))
-                // What is no address is refused below, with what one looks like.
-                let record = try? type.plan.encode(value, as: member)
-                wanted = record.map { Array($0[field.offset..<field.offset + field.size]) }
-            }
-            guard let wanted else {
-                throw FilterError(
-                    reason: "\(comparison.member) is an address: compare it with one as it is "
-                        + "shown, in quotes", position: operand.position)
-            }
-            switch comparison.operation {
-            case .equal, .among: tests.append((.bytes(field, wanted), false))
-            case .unequal: tests.append((.bytes(field, wanted), true))
-            default:
-                throw FilterError(
-                    reason: "addresses are compared by ==, != and in, not by "
+                    reason: "\(what) are compared by ==, != and in, not by "
                         + comparison.operation.rawValue, position: comparison.position)
             }
         }

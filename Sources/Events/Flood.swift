@@ -27,15 +27,15 @@ struct Flood {
     /// When the last segment was made.
     private var before: Moment
 
+    /// Whether the reader is kept close behind: what was written a moment ago is still in a cache.
+    private var isOn = false
+    /// The part of a stream's segments that may lie before the reader then: a quarter.
+    private static let shareAhead = 4
+
     init(_ now: Moment, _ limits: JournalLimits) {
         before = now
         self.limits = limits
     }
-
-    /// Whether the reader is kept close behind: what was written a moment ago is still in a cache.
-    private var isOn = false
-    /// Of a stream's segments, those that may lie before the reader then.
-    private static let shareAhead = 4
 
     /// A segment was made.
     mutating func begin(_ now: Moment) { before = now }

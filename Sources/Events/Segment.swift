@@ -11,8 +11,6 @@ final class Segment: @unchecked Sendable {
     private let file: MappedFile
     // SAFETY: the mapping lives as long as `file`. Below the tail nothing changes any more.
     private let base: UnsafeMutableRawPointer
-    private let tailWord: UnsafePointer<Atomic<UInt64>>
-    private let untoldIndex: UnsafePointer<Atomic<UInt64>>
 
     var firstSequence: UInt64 { header.firstSequence }
     var size: Int { file.size }
@@ -24,8 +22,6 @@ final class Segment: @unchecked Sendable {
         unsafe base = file.base
         self.header = header
         self.path = path
-        unsafe tailWord = Self.word(file, SegmentHeader.tailOffset)
-        unsafe untoldIndex = Self.word(file, SegmentHeader.untoldIndexOffset)
         unsafe header.write(to: file.base)
     }
 
@@ -36,8 +32,6 @@ final class Segment: @unchecked Sendable {
         unsafe base = file.base
         self.header = header
         self.path = path
-        unsafe tailWord = Self.word(file, SegmentHeader.tailOffset)
-        unsafe untoldIndex = Self.word(file, SegmentHeader.untoldIndexOffset)
         // Until the new header is whole the file is none: a crash finds the old segment gone.
         unsafe base.storeBytes(of: 0, as: UInt64.self)
         try FileSystem.rename(old.path, to: path)
@@ -55,14 +49,20 @@ final class Segment: @unchecked Sendable {
         }
         self.header = header
         self.path = path
-        unsafe tailWord = Self.word(file, SegmentHeader.tailOffset)
-        unsafe untoldIndex = Self.word(file, SegmentHeader.untoldIndexOffset)
         guard tail >= SegmentHeader.byteCount, tail <= file.size, tail & 7 == 0 else { return nil }
     }
 
     // SAFETY: the header's words are aligned to 8 in a page-aligned mapping.
-    private static func word(_ file: MappedFile, _ offset: Int) -> UnsafePointer<Atomic<UInt64>> {
-        unsafe UnsafePointer((file.base + offset).assumingMemoryBound(to: Atomic<UInt64>.self))
+    private func word(_ offset: Int) -> UnsafePointer<Atomic<UInt64>> {
+        unsafe UnsafePointer((base + offset).assumingMemoryBound(to: Atomic<UInt64>.self))
+    }
+
+    private var tailWord: UnsafePointer<Atomic<UInt64>> {
+        unsafe word(SegmentHeader.tailOffset)
+    }
+
+    private var untoldIndex: UnsafePointer<Atomic<UInt64>> {
+        unsafe word(SegmentHeader.untoldIndexOffset)
     }
 
     /// Bytes that count: what lies beyond is unfinished, also after a crash.

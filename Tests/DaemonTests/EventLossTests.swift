@@ -7,7 +7,7 @@ import Testing
 @Suite(.requiresRoot, .needs(.tracepoint)) struct EventLossTests {
     private func lines(_ apiary: TestDaemon, _ query: String) throws -> [JSONValue] {
         let answer = try apiary.curl("GET /v1/events?follow=false&\(query)").answers(200)
-        return try answer.text.split(separator: "\n").map { try JSONValue.parse(String($0)) }
+        return try answer.lines
     }
 
     @Test func `what the ring had no room for is a gap with its exact count`() throws {

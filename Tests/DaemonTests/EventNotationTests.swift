@@ -22,7 +22,7 @@ import Testing
         let answer = try apiary.curl(
             "GET /v1/events?program=f&follow=false&records=events&filter=\(encoded)"
         ).answers(200)
-        return try answer.text.split(separator: "\n").map { try JSONValue.parse(String($0)) }
+        return try answer.lines
     }
 
     @Test func `a filter compares members as they are shown`() throws {

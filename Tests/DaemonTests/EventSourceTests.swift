@@ -21,7 +21,7 @@ import Testing
 
     private func lines(_ query: String) throws -> [JSONValue] {
         let answer = try apiary.curl("GET /v1/events?follow=false&\(query)").answers(200)
-        return try answer.text.split(separator: "\n").map { try JSONValue.parse(String($0)) }
+        return try answer.lines
     }
 
     private func events(_ query: String, atLeast count: Int) throws -> [JSONValue] {

@@ -55,7 +55,7 @@ import Testing
     private func events(_ apiary: TestDaemon) throws -> [JSONValue] {
         let answer = try apiary.curl("GET /v1/events?program=e&follow=false&since=oldest")
             .answers(200)
-        let lines = try answer.text.split(separator: "\n").map { try JSONValue.parse(String($0)) }
+        let lines = try answer.lines
         #expect(lines.last?["kind"] == "end", "\(answer)")
         return lines.filter { $0["kind"] == "event" }
     }
