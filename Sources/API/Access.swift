@@ -108,14 +108,15 @@ final class Access: Sendable {
         }
     }
 
-    /// Whether a caller who was let in by its connection may still read, by the present rules.
+    /// Whether a caller who was let in may still read, by the present rules and tokens.
     func stillReads(_ caller: Caller) -> Bool {
         let rules = rules.rules
         switch caller.credential {
         case .user: return caller.local.map { role(of: $0, rules) >= .read } ?? true
         case .certificate(let name): return rules.certificates[name] ?? .none >= .read
         case .anybody: return rules.isUnprotected
-        case .token, .nobody: return true
+        case .token(let name): return tokens.opens(name)
+        case .nobody: return true
         }
     }
 

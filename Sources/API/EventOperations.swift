@@ -84,6 +84,7 @@ private final class EventAnswer: EndableStream {
     let program = try call.parameter("program")
     var streams = service.node.events.ledger()
     if let program {
+        try service.checkScope(program, call)
         let keys = service.node.events.keys(of: program)
         if keys.isEmpty { _ = try service.node.program(program) }
         streams = streams.filter { keys.contains($0.key) }

@@ -74,20 +74,17 @@ extension Service {
         }
     }
 
-    /// The values of these maps are other objects, of whatever program.
-    private static let objectMaps: Set<String> = ["prog_array", "array_of_maps", "hash_of_maps"]
-
     private func checkValues(_ route: Route, _ variables: [String], _ caller: Caller)
         throws(Problem)
     {
         guard route.method != .get, route.template.hasPrefix("/v1/maps/{program}/{map}/") else {
             return
         }
-        let type = try node.map(variables[0], variables[1]).info.type.name
-        guard Self.objectMaps.contains(type) else { return }
+        let map = try node.map(variables[0], variables[1])
+        guard map.holdsObjects else { return }
         throw Problem(
             .forbidden,
-            "\(variables[0])/\(variables[1]) is a \(type), whose values are maps or programs; "
+            "\(map.program)/\(map.name) is a \(map.info.type.name), whose values are maps or programs; "
                 + "\(caller.actor) is for some programs only.")
     }
 

@@ -293,9 +293,12 @@ public final class Service: Application {
         do {
             try checkAccept(call)
             try call.checkNothing()
-            let answer = try answer(try call.route.handler(self, call), call)
+            let answer = try call.caller.scope.whileAsked { () throws(Problem) in
+                try call.route.handler(self, call)
+            }
+            let response = try self.answer(answer, call)
             note("ok", call)
-            return answer
+            return response
         } catch {
             note(error.type.code, call)
             return answer(error, call.head)
@@ -346,6 +349,8 @@ public final class Service: Application {
         case .stream(let stream, let type):
             response.headers.append((name: "Content-Type", value: type))
             response.body = .stream(try streams.guarded(stream, call.caller))
+            // Shut out between its coming in and now: who did that has seen no stream of it.
+            if !access.stillReads(call.caller) { streams.end(call.caller.credential) }
         }
         response.headers += CrossOrigin(access.rules).headers(for: call.head)
         return response

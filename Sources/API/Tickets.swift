@@ -17,6 +17,8 @@ final class Tickets: Sendable {
     static let lifeSeconds = 30
     /// Not yet used, of all callers together.
     private static let limit = 10_000
+    /// Of one caller, so that none takes them all.
+    private static let limitPerCaller = 1000
 
     private let tickets = Mutex<[[UInt8]: Ticket]>([:])
 
@@ -27,16 +29,21 @@ final class Tickets: Sendable {
         let ticket = Ticket(
             caller: caller, path: path,
             expiresAt: now + UInt64(Self.lifeSeconds) * 1_000_000_000)
-        let isTaken = tickets.withLock { tickets in
-            if tickets.count >= Self.limit {
+        let limit: Int? = tickets.withLock { tickets in
+            if tickets.count >= Self.limitPerCaller {
                 tickets = tickets.filter { $0.value.expiresAt > now }
+                let own = tickets.values.count { $0.caller.credential == caller.credential }
+                guard own < Self.limitPerCaller else { return Self.limitPerCaller }
             }
-            guard tickets.count < Self.limit else { return false }
+            guard tickets.count < Self.limit else { return Self.limit }
             tickets[SHA256.digest(of: text)] = ticket
-            return true
+            return nil
         }
-        guard isTaken else {
-            throw Problem(.tooManyRequests, "\(Self.limit) tickets wait to be used, the limit.")
+        if let limit {
+            throw Problem(
+                .tooManyRequests,
+                "\(limit) tickets wait to be used, the limit"
+                    + (limit == Self.limitPerCaller ? " for one credential." : "."))
         }
         return text
     }

@@ -72,9 +72,12 @@ private func expiry(_ fields: Fields) throws(Problem) -> Int? {
         throw Problem(.notFound, "There is no token \(name).")
     }
     if try call.isDryRun { return .noContent }
+    defer {
+        // Also where the disk refuses: it opens nothing any more.
+        service.tickets.drop(.token(name))
+        service.streams.end(.token(name))
+    }
     _ = try service.node.tokens.revoke(name, call.origin)
-    service.tickets.drop(.token(name))
-    service.streams.end(.token(name))
     return .noContent
 }
 

@@ -64,7 +64,7 @@ extension Node {
 
     /// The caller has the lock of the digest.
     func keepLocked(_ object: UploadedObject) throws(Problem) {
-        if FileSystem.kind(path(of: object.digest)) != .file { try admitObject() }
+        if FileSystem.kind(path(of: object.digest)) != .file { try admitObject(object.digest) }
         do {
             let path = path(of: object.digest)
             if FileSystem.kind(path) != .file {

@@ -156,7 +156,8 @@ struct MapBytes: Sendable {
     /// One value, or one CPU's.
     func single(_ value: JSONValue, at pointer: JSONPointer) throws(Problem) -> [UInt8] {
         if let objects, let bytes = try objects.value(value, at: pointer) { return bytes }
-        return try bytes(value, map.valuePlan, map.map.info.valueSize, "value", pointer)
+        let bytes = try bytes(value, map.valuePlan, map.map.info.valueSize, "value", pointer)
+        return try objects?.given(bytes, at: pointer) ?? bytes
     }
 
     /// A record of any size, as `hex:…` or `base64:…`, or of the type that the plan is of.

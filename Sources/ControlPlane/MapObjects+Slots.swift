@@ -61,12 +61,25 @@ extension MapObjects {
         return bytes(given, UInt32(loaded.lentDescriptor))
     }
 
+    /// The bytes of a slot from those that are shown.
+    func slot(shown bytes: [UInt8], _ pointer: JSONPointer) throws(Problem) -> [UInt8] {
+        let id = UInt32(truncatingIfNeeded: number(bytes.span, 4, 4))
+        return Array(bytes.prefix(4))
+            + self.bytes(try descriptor(ofProgram: id, pointer), 0).prefix(4)
+    }
+
     /// Of a function by the kernel's id, as a slot shows it; 0 for none.
     private func descriptor(_ value: JSONValue?, _ pointer: JSONPointer) throws(Problem) -> UInt32 {
         guard let value, value != .null else { return 0 }
         guard let id = value["id"]?.int.flatMap(UInt32.init(exactly:)) else {
             throw invalid("bpf_prog is {\"id\":77}; give the \"function\" by its name", pointer)
         }
+        return try descriptor(ofProgram: id, pointer)
+    }
+
+    private func descriptor(ofProgram id: UInt32, _ pointer: JSONPointer) throws(Problem)
+        -> UInt32
+    {
         if id == 0 { return 0 }
         do {
             let program = try Program(id: id)

@@ -43,7 +43,7 @@ final class MapObjects: Sendable {
         var names: [UInt32: String] = [:]
         switch form {
         case .map:
-            for (name, record) in programs {
+            for (name, record) in programs where node.contains(Onlooker.scope, program: name) {
                 let loaded = StagedPrograms.current[name] ?? record.loaded
                 for map in loaded?.maps.values ?? [:].values {
                     names[map.map.info.id] = name + "/" + map.name
@@ -54,6 +54,14 @@ final class MapObjects: Sendable {
         }
         self.names = names
         if case .stack(hasBuildIDs: false) = form { symbols = .shared } else { symbols = nil }
+    }
+
+    /// Whether values are maps or programs, of whatever program.
+    static func areValues(of map: LoadedMap) -> Bool {
+        switch form(of: map) {
+        case .map, .function, .slot: true
+        default: false
+        }
     }
 
     private static func form(of map: LoadedMap) -> Form? {
@@ -126,6 +134,12 @@ final class MapObjects: Sendable {
         case .slot(let number): return try slot(value, number, pointer)
         case .stack, .socketStorage, .inodeStorage, .taskStorage, .cgroupStorage: return nil
         }
+    }
+
+    /// What the kernel wants for a value that came as bytes, as they are shown: in a slot they have
+    /// the function's id, where the kernel takes a descriptor of this process.
+    func given(_ bytes: [UInt8], at pointer: JSONPointer) throws(Problem) -> [UInt8] {
+        if case .slot = form { try slot(shown: bytes, pointer) } else { bytes }
     }
 
     /// A function of the map's program, held until `release()`.
@@ -314,7 +328,7 @@ final class MapObjects: Sendable {
         }
     }
 
-    private func number(_ bytes: Span<UInt8>, _ offset: Int, _ size: Int) -> UInt64 {
+    func number(_ bytes: Span<UInt8>, _ offset: Int, _ size: Int) -> UInt64 {
         var value: UInt64 = 0
         for index in 0..<min(size, 8, bytes.count - offset) {
             value |= UInt64(bytes[offset + index]) << UInt64(8 * index)

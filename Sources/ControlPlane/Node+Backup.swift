@@ -86,9 +86,14 @@ extension Node {
     private func checkObjects(_ rows: [ObjectRow]) throws(Problem) {
         for row in rows {
             var sizeBytes: Int?
-            // What cannot be opened is as good as gone.
-            if let file = try? FileDescriptor.open(path(of: row.digest), [.read, .noFollow]) {
-                sizeBytes = try? file.size()
+            do throws(Errno) {
+                let file = try FileDescriptor.open(path(of: row.digest), [.read, .noFollow])
+                sizeBytes = try file.size()
+            } catch {
+                // What cannot be opened is as good as gone, but where nothing can be.
+                guard ![.emfile, .enfile, .enomem].contains(error) else {
+                    throw Problem(error, while: "open the object \(row.digest)")
+                }
             }
             guard sizeBytes != row.sizeBytes else { continue }
             let users = programNames(of: row.digest)

@@ -18,14 +18,13 @@ extension Node {
             guard let slash = target.firstIndex(of: "/") else { continue }
             let other = String(target[..<slash])
             let name = String(target[target.index(after: slash)...])
-            let programs = state.withLock { Array($0.programs.keys) }
             let loaded = loadedProgram(other)
             let functions = loaded?.report.functions ?? []
             // A subprogram has no pin of its own: any entry point of the object has it in its BTF.
             let entry = functions.first { $0.name == name } ?? functions.first
             guard let loaded, let pin = entry?.pin else {
                 let pointer = JSONPointer.root.appending("functions").appending("targets")
-                let near = NearMatches.find(other, among: programs)
+                let near = NearMatches.find(other, among: shownPrograms())
                 throw Problem(
                     .invalidMember,
                     "The target \(target) of \(function) is in no loaded program: there is no "
@@ -46,12 +45,11 @@ extension Node {
         guard case .map(let other, let wanted) = reuse else {
             return state.withLock { $0.programs[name]?.loaded }?.pinPath(ofMap: map) ?? ""
         }
-        let programs = state.withLock { Array($0.programs.keys) }
         let loaded = loadedProgram(other)
         if let path = loaded?.pinPath(ofMap: wanted) { return path }
         let near =
             loaded == nil
-            ? NearMatches.find(other, among: programs)
+            ? NearMatches.find(other, among: shownPrograms())
             : NearMatches.find(wanted, among: loaded?.report.maps.map(\.name) ?? [])
         throw Problem(
             .invalidMember,

@@ -20,31 +20,40 @@ extension Node {
     ) throws(Problem) -> ObjectOutcome {
         let subject = "objects/\(digest)"
         do {
-            return try locks.withLock([digest]) { () throws(Problem) in
-                let present = try presentObject(digest)
-                try conditions.check(tag: present?.digest, "digest", of: "Object \(digest)")
-                guard object.digest == digest else {
-                    throw Problem(
-                        .digestMismatch,
-                        "The \(object.size) bytes of the body have the digest \(object.digest), "
-                            + "the URL says \(digest).")
+            return try quotaTurns.run { () throws(Problem) in
+                try locks.withLock([digest]) { () throws(Problem) in
+                    try putObjectLocked(object, as: digest, conditions, isDryRun: isDryRun, origin)
                 }
-                if let present, FileSystem.kind(path(of: digest)) == .file {
-                    return ObjectOutcome(row: present, created: false)
-                }
-                try Self.checkELF(object)
-                let row = ObjectRow(
-                    digest: digest, sizeBytes: object.size,
-                    createdAtNanoseconds: Clock.realtimeNanoseconds())
-                if isDryRun { return ObjectOutcome(row: row, created: true) }
-                try keepLocked(object)
-                _ = try commit(origin, subject: subject) { try $0.put(row) }
-                return ObjectOutcome(row: row, created: true)
             }
         } catch {
             if !isDryRun { noteRefusal(error, origin, subject: subject) }
             throw error
         }
+    }
+
+    private func putObjectLocked(
+        _ object: UploadedObject, as digest: String, _ conditions: Conditions, isDryRun: Bool,
+        _ origin: ChangeOrigin
+    ) throws(Problem) -> ObjectOutcome {
+        let present = try presentObject(digest)
+        try conditions.check(tag: present?.digest, "digest", of: "Object \(digest)")
+        guard object.digest == digest else {
+            throw Problem(
+                .digestMismatch,
+                "The \(object.size) bytes of the body have the digest \(object.digest), "
+                    + "the URL says \(digest).")
+        }
+        if let present, FileSystem.kind(path(of: digest)) == .file {
+            return ObjectOutcome(row: present, created: false)
+        }
+        try Self.checkELF(object)
+        let row = ObjectRow(
+            digest: digest, sizeBytes: object.size,
+            createdAtNanoseconds: Clock.realtimeNanoseconds())
+        if isDryRun { return ObjectOutcome(row: row, created: true) }
+        try keepLocked(object)
+        _ = try commit(origin, subject: "objects/\(digest)") { try $0.put(row) }
+        return ObjectOutcome(row: row, created: true)
     }
 
     /// Forgets an object that no program is made from.

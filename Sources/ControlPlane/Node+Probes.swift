@@ -53,7 +53,8 @@ extension Node {
         let subject = "probes/\(change.id ?? change.program + "." + change.function)"
         do {
             return try locks.withLock([change.program, existing?.row.program ?? change.program]) {
-                () throws(Problem) in try putProbeLocked(change, origin)
+                () throws(Problem) in
+                try quotaTurns.run { () throws(Problem) in try putProbeLocked(change, origin) }
             }
         } catch {
             if !change.isDryRun { noteRefusal(error, origin, subject: subject) }

@@ -56,7 +56,7 @@ extension Node {
         try Names.check(change.name, "program name")
         do {
             return try locks.withLock([change.name]) { () throws(Problem) in
-                try putLocked(change, origin)
+                try quotaTurns.run { () throws(Problem) in try putLocked(change, origin) }
             }
         } catch {
             if !change.isDryRun { noteRefusal(error, origin, subject: "programs/\(change.name)") }
@@ -120,7 +120,7 @@ extension Node {
         try admitLoad(change.name, &request)
         do {
             report = try configuration.loader.load(change.object.file, request)
-        } catch { throw Problem(error) }
+        } catch { throw refusal(of: error) }
         if change.options.attach == .auto {
             _ = try AttachDocument.bySection(report.functions)
         }
@@ -191,9 +191,11 @@ extension Node {
         let report: LoadReport
         do {
             report = try configuration.loader.load(object.file, request)
-        } catch { throw Problem(error) }
+        } catch { throw refusal(of: error) }
         do {
-            return try LoadedProgram(name: name, directory: directory, report: report)
+            let loaded = try LoadedProgram(name: name, directory: directory, report: report)
+            settleLoad(loaded)
+            return loaded
         } catch {
             throw Problem(error, while: "open the pins of \(name)")
         }

@@ -73,6 +73,7 @@ public final class Node: Sendable {
     /// Of run statistics, running now.
     let measurements = Mutex(0)
     let loadRate: LoadRate
+    let quotaTurns = QuotaTurns()
     let objectHolds = ObjectHolds()
     let followers: MapFollowers
     let traceTurn = Mutex(())

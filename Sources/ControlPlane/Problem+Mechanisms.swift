@@ -113,6 +113,7 @@ extension Problem {
             switch error.kind {
             case .full: .noSpace
             case .busy: .notReady
+            case .exhausted: .resourceExhausted
             case .io, .readOnly, .corrupt: .storageRefused
             case .newer, .older, .other: .internalError
             }
@@ -122,6 +123,7 @@ extension Problem {
             case .readOnly: "The state directory is read-only: could not \(action)."
             case .io: "The state directory's disk gives errors: could not \(action)."
             case .corrupt: "The registry's file is damaged: could not \(action)."
+            case .exhausted: "There is no memory or no descriptor left to \(action)."
             default: "Could not \(action): the registry refused."
             }
         self.init(type, detail, cause: error)

@@ -54,8 +54,10 @@ extension Node {
     /// - Throws: `too_many_requests`, `quota_exceeded`.
     func admitLoad(_ name: String, _ request: inout LoadRequest) throws(Problem) {
         let quotas = configuration.quotas
-        // What comes back after a reboot was admitted once; only clients can be too quick.
-        if isReady, let seconds = loadRate.take() {
+        let turn = QuotaTurns.current
+        // What comes back after a reboot was admitted once; only clients can be too quick. One that
+        // has its turn alone was counted before.
+        if isReady, turn?.isAlone != true, let seconds = loadRate.take() {
             var problem = Problem(
                 .tooManyRequests,
                 "\(quotas.loadsPerMinute) loads a minute are allowed (loads_per_minute).")
@@ -68,20 +70,45 @@ extension Node {
             state.programs.values.filter { $0.row.name != name && staged[$0.row.name] == nil }
         }
         let there = others.count + staged.count
-        guard there < quotas.programs else {
+        let room = quotas.programs - there
+        guard turn?.take(\.programs, name, of: room, wanted: 1) ?? room > 0 else {
             throw exceeded("programs", there, quotas.programs, "max_programs")
         }
         let maps = (others.compactMap(\.loaded) + staged.values).flatMap(\.maps.values)
-        request.mapLimit = max(0, quotas.maps - maps.count)
-        var used = 0
-        for map in maps {
+        let mapsLeft = max(0, quotas.maps - maps.count)
+        request.mapLimit = turn?.take(\.maps, name, of: mapsLeft) ?? mapsLeft
+        let bytesLeft = max(0, quotas.mapMemoryBytes - Self.cost(of: maps))
+        request.mapMemoryLimitBytes = turn?.take(\.mapMemoryBytes, name, of: bytesLeft) ?? bytesLeft
+    }
+
+    /// What a load was refused with; where it was a limit, with the limit.
+    func refusal(of failure: LoadFailure) -> Problem {
+        var problem = Problem(failure)
+        guard failure.stage == .quota else { return problem }
+        let quotas = configuration.quotas
+        // What is about memory names the map that has no room.
+        let limit = failure.map == nil ? quotas.maps : quotas.mapMemoryBytes
+        problem.detail += "; the limit is \(limit)."
+        problem.members["limit"] = .number(Int64(limit))
+        return problem
+    }
+
+    /// Gives back what a load was granted and does not need.
+    func settleLoad(_ loaded: LoadedProgram) {
+        guard let turn = QuotaTurns.current else { return }
+        let maps = Array(loaded.maps.values)
+        _ = turn.take(\.maps, loaded.name, of: .max, wanted: maps.count)
+        _ = turn.take(\.mapMemoryBytes, loaded.name, of: .max, wanted: Self.cost(of: maps))
+    }
+
+    private static func cost(of maps: [LoadedMap]) -> Int {
+        maps.reduce(0) { used, map in
             let info = map.map.info
             let cost = MapCost.bytes(
                 type: info.type, keySize: info.keySize, valueSize: info.valueSize,
                 maxEntries: info.maxEntries)
-            used = used > .max - cost ? .max : used + cost
+            return used > .max - cost ? .max : used + cost
         }
-        request.mapMemoryLimitBytes = max(0, quotas.mapMemoryBytes - used)
     }
 
     /// - Parameter count: less than none where a manifest takes more away than it adds.
@@ -89,19 +116,25 @@ extension Node {
     func admitProbes(_ count: Int) throws(Problem) {
         let there = state.withLock { $0.probes.count }
         let limit = configuration.quotas.probes
-        guard count <= 0 || there + count <= limit else {
+        guard count > 0 else { return }
+        let room = limit - there
+        guard QuotaTurns.current?.take(\.probes, "", of: room, wanted: count) ?? room >= count
+        else {
             throw exceeded("probes", there, limit, "max_probes")
         }
     }
 
     /// - Throws: `quota_exceeded` where one more object does not fit.
-    func admitObject() throws(Problem) {
+    func admitObject(_ digest: String) throws(Problem) {
         let limit = configuration.quotas.objects
         let there: Int
         do {
             there = try FileSystem.list(configuration.stateDirectory + "/objects").count
         } catch { throw Problem(error, while: "count the kept objects") }
-        guard there < limit else { throw exceeded("kept objects", there, limit, "max_objects") }
+        let room = limit - there
+        guard QuotaTurns.current?.take(\.objects, digest, of: room, wanted: 1) ?? room > 0 else {
+            throw exceeded("kept objects", there, limit, "max_objects")
+        }
     }
 
     /// - Parameter limit: that the client itself set.

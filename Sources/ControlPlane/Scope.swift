@@ -1,5 +1,6 @@
 public import JSON
 internal import Loading
+public import Problems
 
 /// The programs that a credential is for: all, or those whose names and labels are as it says.
 public struct Scope: Sendable, Hashable {
@@ -55,7 +56,30 @@ public struct Scope: Sendable, Hashable {
     }
 }
 
+/// For whom this thread works: a refusal names others' programs and probes only to whom may see
+/// them.
+enum Onlooker {
+    @TaskLocal static var scope = Scope.all
+}
+
+extension Scope {
+    /// Runs `body` for somebody of this scope.
+    public func whileAsked<R>(_ body: () throws(Problem) -> R) throws(Problem) -> R {
+        if isAll { return try body() }
+        let outcome: Result<R, Problem> = Onlooker.$scope.withValue(self) {
+            do throws(Problem) { return .success(try body()) } catch { return .failure(error) }
+        }
+        return try outcome.get()
+    }
+}
+
 extension Node {
+    /// The programs that whoever asks may see.
+    func shownPrograms() -> [String] {
+        state.withLock { Array($0.programs.keys) }
+            .filter { contains(Onlooker.scope, program: $0) }
+    }
+
     /// Whether a program is there that is in the scope.
     public func contains(_ scope: Scope, program name: String) -> Bool {
         if scope.isAll { return true }

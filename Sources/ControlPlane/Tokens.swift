@@ -45,6 +45,8 @@ public final class Tokens: Sendable {
         var token: Token
         let digest: [UInt8]
         var isUseUnwritten = false
+        /// It opens nothing any more, whatever became of its row.
+        var isRevoked = false
     }
 
     /// By the first byte of the digest, which tells nobody anything about a text.
@@ -100,7 +102,7 @@ public final class Tokens: Sendable {
             var found: Int?
             for (index, entry) in entries[Int(digest[0])].enumerated()
             where Secret.equals(entry.digest, digest) { found = index }
-            guard let found else { return nil }
+            guard let found, !entries[Int(digest[0])][found].isRevoked else { return nil }
             entries[Int(digest[0])][found].token.lastUsedAtNanoseconds = now
             entries[Int(digest[0])][found].isUseUnwritten = true
             return entries[Int(digest[0])][found].token
@@ -154,17 +156,35 @@ public final class Tokens: Sendable {
     /// - Returns: false where there is none.
     public func revoke(_ name: String, _ origin: ChangeOrigin) throws(Problem) -> Bool {
         guard all.contains(where: { $0.name == name }) else { return false }
-        // First out of memory: whatever the disk says, it opens nothing any more.
-        entries.withLock { entries in
-            for index in entries.indices { entries[index].removeAll { $0.token.name == name } }
-        }
+        // First in memory: whatever the disk says, it opens nothing any more. It is listed until
+        // its row is gone, so that it can be asked again.
+        change(name) { $0.isRevoked = true }
         do {
             note(
                 try registry.change(origin, subject: "tokens/\(name)") {
                     try $0.removeToken(name)
                 })
         } catch { throw Problem(error, while: "revoke the token") }
+        entries.withLock { entries in
+            for index in entries.indices { entries[index].removeAll { $0.token.name == name } }
+        }
         return true
+    }
+
+    private func change(_ name: String, _ body: (inout Entry) -> Void) {
+        entries.withLock { entries in
+            for bucket in entries.indices {
+                for index in entries[bucket].indices
+                where entries[bucket][index].token.name == name { body(&entries[bucket][index]) }
+            }
+        }
+    }
+
+    /// Whether a token of this name opens anything, but for its age.
+    public func opens(_ name: String) -> Bool {
+        entries.withLock { entries in
+            entries.contains { $0.contains { $0.token.name == name && !$0.isRevoked } }
+        } || fixed.withLock { $0.contains { $0.token.name == name } }
     }
 
     /// Writes down when tokens were used last, where that changed.

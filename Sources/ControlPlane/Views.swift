@@ -87,6 +87,8 @@ public struct MapView: Sendable {
     /// As C writes it; nil without BTF.
     public var keyType: String? { loaded.hasKeyType ? loaded.keyPlan.typeName : nil }
     public var valueType: String? { loaded.hasValueType ? loaded.valuePlan.typeName : nil }
+    /// Whether its values are maps or programs, of whatever program.
+    public var holdsObjects: Bool { MapObjects.areValues(of: loaded) }
     /// Whether no client can change it any more; nil where the kernel does not tell.
     public var isFrozen: Bool? { loaded.map.isFrozen }
     /// What can be done with its entries, by its type and its flags.

@@ -34,6 +34,20 @@ public struct FileDescriptor: ~Copyable, Sendable {
         FileDescriptor(owning: try check(unsafe Glibc.open(path, flags.rawValue | O_CLOEXEC, mode)))
     }
 
+    /// Whether this process can open so many descriptors now: what tells why another library could
+    /// not, where that keeps the errno to itself.
+    public static func canOpen(_ count: Int) -> Bool {
+        guard count > 0 else { return true }
+        do {
+            let file = try open("/dev/null")
+            let others = canOpen(count - 1)
+            _ = file.raw
+            return others
+        } catch {
+            return ![.emfile, .enfile].contains(error)
+        }
+    }
+
     /// Opens a regular file for reading by a path that stays below `directory`, whatever `..` and
     /// symbolic links say (openat2(2), `RESOLVE_BENEATH`, Linux 5.6).
     /// - Throws: `EXDEV`, `ELOOP` where the path leads out; `EINVAL` where it is no regular file;

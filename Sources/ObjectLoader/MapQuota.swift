@@ -17,10 +17,12 @@ enum MapQuota {
                 valueSize: Int(map.valueSize), maxEntries: Int(map.maxEntries))
             sum = sum > .max - cost ? .max : sum + cost
             guard sum <= limit else {
-                throw LoadFailure(
+                var failure = LoadFailure(
                     .quota,
                     "map \"\(map.name)\" would take about \(cost) bytes, \(sum) with those before "
                         + "it, and there is room for \(limit) (max_map_memory_bytes)")
+                failure.map = map.name
+                throw failure
             }
         }
     }

@@ -269,6 +269,10 @@ public final class RegistryStore: Sendable {
         do { return try queue.read(body) } catch { throw Self.translate(error) }
     }
 
+    /// Descriptors that SQLite holds at once beyond the registry's own, at most: a copy, its
+    /// journal, a temporary file, and the directory that it synchronizes.
+    private static let openedAtOnce = 6
+
     private static func translate(_ error: any Error) -> RegistryError {
         if let error = error as? RegistryError { return error }
         guard let error = error as? DatabaseError else {
@@ -277,6 +281,8 @@ public final class RegistryStore: Sendable {
         let kind: RegistryError.Kind =
             switch error.resultCode {
             case .SQLITE_FULL: .full
+            case .SQLITE_NOMEM: .exhausted
+            case .SQLITE_CANTOPEN where !FileDescriptor.canOpen(openedAtOnce): .exhausted
             case .SQLITE_IOERR, .SQLITE_CANTOPEN: .io
             case .SQLITE_CORRUPT, .SQLITE_NOTADB: .corrupt
             case .SQLITE_READONLY: .readOnly

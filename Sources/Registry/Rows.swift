@@ -234,6 +234,8 @@ public struct AuditFilter: Sendable, Hashable {
 public struct RegistryError: Error, Sendable, Hashable {
     public enum Kind: Sendable, Hashable {
         case full, io, corrupt, newer, older, readOnly, busy, other
+        /// No memory, or no descriptor, for what SQLite has to open.
+        case exhausted
     }
     public let kind: Kind
     public let reason: String

@@ -161,7 +161,7 @@ struct Daemon {
                 case .newer: "It is left as it is."
                 case .full: "Make room on that disk: a start needs some."
                 case .readOnly: "The daemon must be able to write there."
-                case .io, .older, .busy, .other: "Nothing was changed."
+                case .io, .older, .busy, .exhausted, .other: "Nothing was changed."
                 }
             throw CommandRefusal("\(path) cannot be used: \(error.reason). \(advice)")
         } catch let error as Errno {

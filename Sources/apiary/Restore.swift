@@ -57,7 +57,7 @@ struct Restore: ParsableCommand {
                     + "\(archive.objects) objects into \(directory), as of \(archive.createdAt)")
             if let aside = archive.aside { print("what was there is in \(aside)") }
         }
-        if withoutTrial { return }
+        if withoutTrial || archive.programs + archive.probes == 0 { return }
         let rehearsals = try rehearse(configuration)
         for rehearsal in rehearsals { print(json ? line(rehearsal) : row(rehearsal)) }
         let impossible = rehearsals.count { $0.verdict == .impossible }
@@ -75,12 +75,18 @@ struct Restore: ParsableCommand {
             // Empty files of a journal that nobody wrote to.
             try? FileSystem.removeTree(scratch)
         }
+        let pins = configuration.text("bpffs")
+        let isMade = !FileSystem.exists(pins)
+        defer {
+            // Only the trial wanted it; the daemon makes it again at its start.
+            if isMade { try? FileSystem.removeDirectory(pins) }
+        }
         do {
-            try FileSystem.makeDirectories(configuration.text("bpffs"), mode: 0o700)
+            try FileSystem.makeDirectories(pins, mode: 0o700)
             let node = try Node(
                 NodeConfiguration(
                     stateDirectory: configuration.text("state_dir"), journalDirectory: scratch,
-                    bpffsDirectory: configuration.text("bpffs"),
+                    bpffsDirectory: pins,
                     loader: Loader(executable: configuration.text("loader"))),
                 log: Logger(label: "restore") { _ in SwiftLogNoOpLogHandler() })
             defer { node.stop() }

@@ -162,6 +162,41 @@ import Testing
         shell.join()
     }
 
+    @Test func `without a descriptor to spare a backup is refused as that, and nothing is left`()
+        throws
+    {
+        let apiary = try TestDaemon()
+        try apiary.curl("PUT /v1/programs/c", file: "counter.bpf.o").answers(201)
+        let process = "\(apiary.processIdentifier ?? 0)"
+        #expect(try apiary.isAtRest)
+        let open = try FileSystem.list("/proc/\(process)/fd").count
+        var statuses: Set<Int> = []
+        for spare in 1...10 {
+            try Machine.run("prlimit", "--pid", process, "--nofile=\(open + spare):")
+            statuses.insert(apiary.attempt("GET /v1/backup") ?? 0)
+        }
+        try Machine.run("prlimit", "--pid", process, "--nofile=4096:")
+        // 0: not even the connection was taken.
+        #expect(statuses.isSubset(of: [0, 200, 503]) && statuses.contains(503), "\(statuses)")
+        _ = try backup(apiary)
+        #expect(try FileSystem.list(apiary.stateDirectory).filter { $0.hasSuffix(".tmp") } == [])
+    }
+
+    @Test func `a restore leaves no directory of pins where there was none`() throws {
+        let apiary = try TestDaemon()
+        let other = try TestDaemon(isStarted: false)
+        let pins = other.bpffs + "/none"
+        func restored() throws {
+            let outcome = try restore(
+                try backup(apiary), into: other.directory, "--force --bpffs \(pins)")
+            #expect(outcome.status == 0, "\(outcome.output)")
+            #expect(!FileSystem.exists(pins))
+        }
+        try restored()
+        try apiary.curl("PUT /v1/programs/c", file: "counter.bpf.o").answers(201)
+        try restored()
+    }
+
     @Test func `a backup that would not be whole is refused`() throws {
         let apiary = try TestDaemon()
         let digest =

@@ -53,6 +53,14 @@ private let smuggled: [(name: String, bytes: String)] = [
     ("a line without a colon", "GET / HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n"),
     ("a name that is no token", "GET / HTTP/1.1\r\nHost: a\r\nX(y): b\r\n\r\n"),
     (
+        "a blank behind the coding",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked \r\n\r\n0\r\n\r\n"
+    ),
+    (
+        "a tab behind the coding",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\t\r\n\r\n0\r\n\r\n"
+    ),
+    (
         "another coding",
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"
     ),

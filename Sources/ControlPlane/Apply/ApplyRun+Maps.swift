@@ -7,7 +7,7 @@ internal import Registry
 
 extension ApplyRun {
     /// One entry that is to be written, or with no value deleted.
-    private struct Write {
+    struct Write {
         var key: JSONValue
         var entry: JSONObject?
         var place: JSONPointer
@@ -157,7 +157,7 @@ extension ApplyRun {
     }
 
     /// A value as answers show it.
-    private func shown(_ key: EntryKey, _ value: [UInt8]?, _ bytes: MapBytes) -> JSONValue? {
+    func shown(_ key: EntryKey, _ value: [UInt8]?, _ bytes: MapBytes) -> JSONValue? {
         guard let value else { return nil }
         var json = JSONWriter(capacity: 256)
         bytes.write(key: key, value: value, to: &json)
@@ -214,7 +214,7 @@ extension ApplyRun {
 
     // MARK: Writing
 
-    private func write(_ writes: [Write], _ map: LoadedMap, _ contents: Manifest.Contents)
+    func write(_ writes: [Write], _ map: LoadedMap, _ contents: Manifest.Contents)
         throws(Problem)
     {
         guard !isDryRun, !writes.isEmpty else { return }
@@ -237,122 +237,6 @@ extension ApplyRun {
             fault(.afterEntry)
         }
     }
-
-    private func noteUndo(_ writes: [Write], _ map: LoadedMap, _ bytes: MapBytes) throws(Problem) {
-        // A map of a new load's own goes with it, if it does not come to that.
-        guard let (row, name) = registered(map) else { return }
-        let isObject = bytes.objects?.hasObjectValues == true
-        let style = EntryStyle(encoding: isObject ? .typed : .hex)
-        let exact = try node.bytes(map, style)
-        var rows: [EntryUndoRow] = []
-        for write in writes {
-            let key = try bytes.key(write.key, at: write.place.appending("key"))
-            let before = try map.present(key)
-            var json = JSONWriter(capacity: 256)
-            if let before {
-                exact.write(key: key, value: before, to: &json)
-            } else {
-                exact.write(
-                    key: key, value: [UInt8](repeating: 0, count: map.map.lookupBytes), to: &json)
-            }
-            rows.append(
-                EntryUndoRow(
-                    program: row.name, loadID: row.loadID, map: name,
-                    document: String(decoding: json.bytes(), as: UTF8.self),
-                    wasAbsent: before == nil))
-            bytes.objects?.release()
-        }
-        do { try node.registry.noteUndo(rows) } catch {
-            throw Problem(error, while: "note how to take the entries back")
-        }
-        undoRows += rows
-    }
-
-    /// Whose map it is now: a new load may use one that is there already.
-    private func registered(_ map: LoadedMap) -> (ProgramRow, name: String)? {
-        let records = node.state.withLock { Array($0.programs.values) }
-        for record in records {
-            for present in record.loaded?.maps.values ?? [:].values
-            where present.map.info.id == map.map.info.id {
-                return (record.row, present.name)
-            }
-        }
-        return nil
-    }
-
-    // MARK: Entries that are not declared any more
-
-    func pruneEntries() throws(Problem) {
-        guard manifest.prunes else { return }
-        let going = Set(prunedPrograms.map(\.row.name))
-        let stale = declared.filter { row in
-            row.owner == manifest.owner && !going.contains(row.program)
-                && !filled.contains(row.program + "/" + row.map + " " + row.key)
-        }
-        for (name, rows) in Dictionary(grouping: stale, by: { $0.program + "/" + $0.map })
-            .sorted(by: { $0.key < $1.key })
-        {
-            try step("maps/\(name)", at: nil) { () throws(Problem) in try prune(rows, name) }
-        }
-    }
-
-    private func prune(_ rows: [DeclaredEntryRow], _ name: String) throws(Problem) {
-        prunedEntries += rows
-        guard let first = rows.first,
-            let map = node.state.withLock({ $0.programs[first.program]?.loaded })?.maps[first.map]
-        else { return }
-        // A new load's maps have nothing yet, but for those that it keeps.
-        if let new = staged[first.program]?.record.loaded,
-            new.maps[first.map]?.map.info.id != map.map.info.id
-        {
-            return
-        }
-        let bytes = try node.bytes(map, EntryStyle())
-        defer { bytes.objects?.release() }
-        var writes: [Write] = []
-        var differences: [Difference] = []
-        for row in rows {
-            let document: JSONValue
-            // Written by this daemon.
-            do { document = try JSONValue.parse(row.document) } catch { continue }
-            guard let given = document["key"] else { continue }
-            let key = try bytes.key(given, at: .root)
-            let before = try map.present(key)
-            bytes.objects?.release()
-            if before == nil && map.canRead { continue }
-            writes.append(Write(key: given, entry: nil, place: .root))
-            differences.append(
-                Difference(
-                    .root.appending("entries").appending(row.key), shown(key, before, bytes), nil))
-        }
-        try write(
-            writes, map,
-            Manifest.Contents(program: first.program, map: first.map, entries: [], isExact: false))
-        note(
-            PlannedChange(
-                .delete, .map, name,
-                "\(rows.count) of its entries are not declared any more"
-                    + (map.map.info.type.isArray ? ": entries of arrays are set to zero." : "."),
-                differences))
-    }
-}
-
-extension ApplyRun {
-    /// A new load's maps have what manifests declare, as after a reboot: also what other owners do,
-    /// and this one in manifests before. What it keeps of the old load has it already.
-    func fillAgain() {
-        for stage in staged.values {
-            guard let loaded = stage.record.loaded, let old = stage.old?.loaded else { continue }
-            let kept = node.mapsKept(by: loaded, from: old)
-            let rows = declared.filter { row in
-                let map = row.program + "/" + row.map
-                return row.program == loaded.name && !kept.contains(row.map)
-                    && !exactMaps.contains(map) && !filled.contains(map + " " + row.key)
-                    && !(manifest.prunes && row.owner == manifest.owner)
-            }
-            node.write(rows, into: loaded)
-        }
-    }
 }
 
 extension LoadedMap {
@@ -367,36 +251,6 @@ extension LoadedMap {
             }
         } catch {
             throw refused(error, while: "delete an entry")
-        }
-    }
-}
-
-extension Node {
-    /// Puts entries back as they were before an apply that did not come to its end.
-    func undoEntries(_ rows: [EntryUndoRow]) {
-        for row in rows {
-            let record = state.withLock { $0.programs[row.program] }
-            guard let record, record.row.loadID == row.loadID,
-                let map = record.loaded?.maps[row.map]
-            else { continue }
-            do {
-                let document = try JSONValue.parse(row.document).object ?? JSONObject()
-                let bytes = try bytes(map, EntryStyle())
-                defer { bytes.objects?.release() }
-                let key = try bytes.key(document["key"] ?? .null, at: .root)
-                if row.wasAbsent {
-                    try map.remove(key)
-                } else {
-                    try map.write(key, try bytes.value(document, at: .root), .any)
-                }
-            } catch {
-                log.error(
-                    "an entry is not put back",
-                    metadata: ["map": "\(row.program)/\(row.map)", "why": "\(error)"])
-            }
-        }
-        do { try registry.forgetUndo() } catch {
-            log.error("what was undone stays noted", metadata: ["why": "\(error.reason)"])
         }
     }
 }

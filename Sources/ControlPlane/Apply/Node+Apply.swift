@@ -19,7 +19,9 @@ extension Node {
             try Names.check(manifest.owner, "owner")
             return try lockingAll(manifest) { () throws(Problem) in
                 try conditions.check(revision, of: "The daemon")
-                return try ApplyRun(self, manifest, isDryRun: isDryRun, origin).run()
+                return try quotaTurns.run { () throws(Problem) in
+                    try ApplyRun(self, manifest, isDryRun: isDryRun, origin).run()
+                }
             }
         } catch {
             if !isDryRun { noteRefusal(error, origin, subject: "apply/\(manifest.owner)") }

@@ -14,6 +14,8 @@ struct AttachSite: Sendable {
     var pin = ""
     /// What is open while the site is attached to.
     let files = OpenFiles()
+    /// Of whoever asks; here, since another network namespace is entered by another thread.
+    let onlooker = Onlooker.scope
 
     func text(_ name: String) -> String? { document.members[name]?.string }
     func unsigned(_ name: String) -> UInt64? { document.members[name]?.uint64 }
@@ -48,7 +50,8 @@ struct AttachSite: Sendable {
         -> Problem
     {
         var who = "somebody that the kernel does not name"
-        let probe = link.flatMap(node.probe(holdingLink:)) ?? holder.flatMap(node.probe(ofFilter:))
+        var probe = link.flatMap(node.probe(holdingLink:)) ?? holder.flatMap(node.probe(ofFilter:))
+        if let id = probe, !shows(probe: id) { probe = nil }
         if let probe {
             who = "probe \(probe)" + (link.map { " (link \($0))" } ?? "")
         } else if let link {
@@ -63,6 +66,11 @@ struct AttachSite: Sendable {
         if let holder { problem.members["holder_program_id"] = .number(Int64(holder)) }
         if let probe { problem.members["holder_probe"] = .text(probe) }
         return problem
+    }
+
+    /// Whether whoever asks may know of a probe.
+    func shows(probe id: String) -> Bool {
+        node.program(ofProbe: id).map { node.contains(onlooker, program: $0) } ?? false
     }
 
     /// The first link in the kernel that is as asked.

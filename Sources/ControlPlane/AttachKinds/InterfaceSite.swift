@@ -32,7 +32,7 @@ extension AttachSite {
     private func neighbour(_ member: String) throws(Problem) -> UInt32? {
         if let id = unsigned(member) { return UInt32(exactly: id) }
         guard let probe = text(member) else { return nil }
-        let (known, kernelID) = node.state.withLock { state -> ([String], UInt32?) in
+        let (all, kernelID) = node.state.withLock { state -> ([String], UInt32?) in
             let record = state.probes[probe].flatMap { $0.attachment == nil ? nil : $0 }
             let program = record.flatMap { state.programs[$0.row.program]?.loaded }
             return (
@@ -40,7 +40,8 @@ extension AttachSite {
                 record.flatMap { program?.kernelIDs[$0.row.function] }
             )
         }
-        guard let kernelID else {
+        let known = all.filter(shows(probe:))
+        guard let kernelID, known.contains(probe) else {
             throw missing(
                 "There is no attached probe \(probe) to stand \(member).", member,
                 near: NearMatches.find(probe, among: known))

@@ -15,12 +15,11 @@ struct ReplacementKind: AttachKind {
     func targets(at site: AttachSite) throws(Problem) -> [AttachTarget] {
         guard let program = site.text("program") else { return [.tracing] }
         let name = site.text("function") ?? site.function.target ?? ""
-        let programs = site.node.state.withLock { Array($0.programs.keys) }
         let loaded = site.node.loadedProgram(program)
         guard let loaded else {
             throw site.missing(
                 "There is no loaded program \(program).", "program",
-                near: NearMatches.find(program, among: programs))
+                near: NearMatches.find(program, among: site.node.shownPrograms()))
         }
         // A subprogram is in the BTF of whatever entry point calls it; any of the object will do.
         let entry = loaded.kernelIDs[name] ?? loaded.kernelIDs.values.min()

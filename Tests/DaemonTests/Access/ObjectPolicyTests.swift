@@ -91,6 +91,7 @@ import Testing
         let answer = try apiary.curl(request, file: file, json: json)
             .answers(422, problem: "quota_exceeded")
         #expect(answer["/detail"]?.string?.contains(setting) == true, "\(answer)")
+        #expect((answer["/limit"]?.int ?? 0) > 0, "\(answer)")
     }
 
     @Test func `what is over a quota is refused with the limit`() throws {
@@ -120,6 +121,49 @@ import Testing
             apiary, "PUT /v1/programs/e", file: "events.bpf.o", "max_map_memory_bytes")
         let few = try TestDaemon(arguments: ["--set", "max_maps=1"])
         try over(few, "PUT /v1/programs/m", file: "maps.bpf.o", "max_maps")
+    }
+
+    @Test(arguments: [("max_programs=3", 3), ("max_maps=9", 3), ("max_objects=1", 1)])
+    func `changes that race at a limit do not pass it together`(setting: String, room: Int) throws {
+        let apiary = try TestDaemon(arguments: ["--set", setting])
+        let file = Repository.object("counts.bpf.o")
+        let isObject = setting.hasPrefix("max_objects")
+        // Other bytes each: what follows the sections is nothing to libbpf.
+        let other = apiary.directory + "/other.bpf.o"
+        try FileSystem.replace(other, with: (try FileSystem.read(file) + [0]).span)
+        for _ in 0..<5 {
+            let requests = (0..<8).map { number in
+                "curl -s -o /dev/null -w '%{http_code}\\n' --unix-socket \(apiary.socket) "
+                    + "-T \(isObject && number % 2 == 1 ? other : file) "
+                    + "http://localhost/v1/programs/p\(number) &"
+            }
+            let statuses = try Machine.run("sh", "-c", requests.joined(separator: " ") + " wait")
+            let loaded = try apiary.curl("GET /v1/programs").answers(200)["/items"]?.array ?? []
+            let kept = try apiary.curl("GET /v1/objects").answers(200)["/items"]?.array ?? []
+            #expect((isObject ? kept : loaded).count == room, "\(statuses)")
+            for program in loaded {
+                let name = program["name"]?.string ?? ""
+                try apiary.curl("DELETE /v1/programs/\(name)").answers(204)
+            }
+            try apiary.curl("DELETE /v1/objects?unused=true").answers(200)
+        }
+    }
+
+    @Test func `probes that race at their limit do not pass it together`() throws {
+        let apiary = try TestDaemon(arguments: ["--set", "max_probes=5"])
+        // Those of one program come one after another anyway.
+        for number in 0..<4 {
+            try apiary.curl("PUT /v1/programs/h\(number)", file: "hooks.bpf.o").answers(201)
+        }
+        let requests = (0..<12).map { number in
+            "curl -s -o /dev/null -w '%{http_code}\\n' --unix-socket \(apiary.socket) "
+                + "-H 'Content-Type: application/json' -X PUT "
+                + "-d '{\"program\":\"h\(number % 4)\",\"function\":\"on_raw\"}' "
+                + "http://localhost/v1/probes/p\(number) &"
+        }
+        let statuses = try Machine.run("sh", "-c", requests.joined(separator: " ") + " wait")
+        let probes = try apiary.curl("GET /v1/probes").answers(200)["/items"]?.array ?? []
+        #expect(probes.count == 5, "\(statuses)")
     }
 
     @Test func `loads in a minute are bounded, with when to come again`() throws {

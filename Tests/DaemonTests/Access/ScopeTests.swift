@@ -75,6 +75,84 @@ import Testing
         try apiary.curl("GET /v1/host", team).answers(200)
     }
 
+    @Test func `what is outside of it is not told apart from what is not there`() throws {
+        try apiary.curl("GET /v1/events/ledger?program=team-b.one", team)
+            .answers(403, problem: .forbidden)
+        try apiary.curl("GET /v1/events/ledger?program=team-b.none", team)
+            .answers(403, problem: .forbidden)
+        for name in ["team-a.one", "team-a.none"] {
+            let answer = try apiary.curl("GET /v1/events/ledger?program=\(name)", labelled)
+                .answers(404, problem: .notFound)
+            #expect(answer["/detail"]?.string == "There is no program \(name).")
+        }
+        let object = try Machine.run("base64", "-w0", Repository.object("events.bpf.o"))
+        func near(_ reuse: String, _ token: String) throws -> String {
+            try apiary.curl(
+                "PUT /v1/programs/l3?dry_run=true", token,
+                json: """
+                    {"object":{"base64":"\(object)"},"labels":{"team":"l"},
+                     "maps":{"events":{"reuse":"\(reuse)"}}}
+                    """
+            ).answers(400, problem: .invalidMember)["/hint"]?.string ?? ""
+        }
+        #expect(try near("team-a.on/events", labelled) == "Near it: team-b.one.")
+        #expect(try near("team-a.on/events", "Accept: */*").contains("team-a.one"))
+    }
+
+    @Test func `who holds a place is told to those who may see it`() throws {
+        let network = try NetworkRig()
+        for name in ["team-a.slots", "team-b.slots"] {
+            try apiary.curl("PUT /v1/programs/\(name)", file: "slots.bpf.o").answers(201)
+        }
+        func attach(_ program: String, _ token: String) throws -> Answer {
+            try apiary.curl(
+                "POST /v1/probes", token,
+                json: """
+                    {"program":"\(program)","function":"second",
+                     "attach":{"kind":"xdp","interface":"lo","netns":"\(network.name)"}}
+                    """)
+        }
+        let all = "Accept: */*"
+        try attach("team-b.slots", all).answers(201)
+        let busy = try attach("team-a.slots", team).answers(409, problem: .attachBusy)
+        #expect(!busy.text.contains("team-b"), "\(busy)")
+        #expect(busy["/holder_id"] != nil)
+        try attach("team-a.slots", all)
+            .answers(409, #"{"holder_probe":"team-b.slots.second"}"#)
+        func beside(_ probe: String) throws -> Answer {
+            try apiary.curl(
+                "POST /v1/probes", team,
+                json: """
+                    {"program":"team-a.slots","function":"of_another_type",
+                     "attach":{"kind":"tcx","interface":"lo","direction":"ingress",
+                               "before":"\(probe)","netns":"\(network.name)"}}
+                    """
+            ).answers(422, problem: .targetNotFound)
+        }
+        for probe in ["team-b.slots.second", "team-b.slots.secon"] {
+            let refused = try beside(probe)
+            #expect(refused["/hint"] == nil, "\(refused)")
+        }
+    }
+
+    @Test func `slots take no program of another team`() throws {
+        for name in ["team-a.slots", "team-b.slots"] {
+            try apiary.curl("PUT /v1/programs/\(name)", file: "slots.bpf.o").answers(201)
+        }
+        let other = try apiary.curl("GET /v1/programs/team-b.slots/functions/on_device")
+            .answers(200)
+        let id = other["/kernel_id"]?.int ?? 0
+        let slot = "/v1/maps/team-a.slots/devices/entries/0"
+        let value = #"{"value":{"ifindex":1,"bpf_prog":{"id":\#(id)}}}"#
+        try apiary.curl("PUT \(slot)", team, json: value).answers(403, problem: .forbidden)
+        try apiary.curl(
+            "POST /v1/maps/team-a.slots/devices/batch", team,
+            json: #"{"update":[{"key":0,"value":{"ifindex":1,"bpf_prog":{"id":\#(id)}}}]}"#
+        ).answers(403, problem: .forbidden)
+        try apiary.curl("GET \(slot)", team).answers(404)
+        try apiary.curl("PUT \(slot)", json: value).answers(201)
+    }
+
     @Test func `a change cannot leave the scope`() throws {
         try apiary.curl("PUT /v1/programs/other", team, file: "events.bpf.o")
             .answers(403, problem: .forbidden)

@@ -131,6 +131,45 @@ import Testing
             })
     }
 
+    @Test func `a token whose revocation the disk refuses opens nothing, and can be asked again`()
+        throws
+    {
+        let apiary = try TestDaemon()
+        let bearer = try make(apiary, #"{"name":"viewer","role":"read"}"#)
+        let stream = try apiary.stream("GET /v1/events", bearer)
+        _ = try stream.next(kind: "hello")
+        let database = apiary.stateDirectory + "/registry.sqlite"
+        func refuse(_ statement: String) throws {
+            try Machine.run("sqlite3", "-cmd", ".timeout 5000", database, statement)
+        }
+        try refuse(
+            "CREATE TRIGGER full BEFORE DELETE ON tokens BEGIN SELECT RAISE(ABORT, 'full'); END")
+        let failed = try apiary.curl("DELETE /v1/tokens/viewer")
+        #expect(failed.status >= 500, "\(failed)")
+        #expect(try stream.rest().lines.last?["reason"] == "token_revoked")
+        try apiary.curl("GET /v1/programs", bearer).answers(401, problem: .unauthenticated)
+        try refuse("DROP TRIGGER full")
+        try apiary.curl("DELETE /v1/tokens/viewer").answers(204)
+        try apiary.curl("GET /v1/tokens/viewer").answers(404)
+        try apiary.restart()
+        try apiary.curl("GET /v1/programs", bearer).answers(401, problem: .unauthenticated)
+    }
+
+    @Test func `one credential cannot take all tickets`() throws {
+        let apiary = try TestDaemon()
+        let bearer = try make(apiary, #"{"name":"greedy","role":"read"}"#)
+        let other = try make(apiary, #"{"name":"modest","role":"read"}"#)
+        let body = #"{"path":"/v1/events"}"#
+        try Machine.run(
+            "sh", "-c",
+            "curl -sf -o /dev/null --unix-socket \(apiary.socket) -H '\(bearer)' --json '\(body)' "
+                + "$(for i in $(seq 1000); do echo http://localhost/v1/stream_tickets; done)")
+        let refused = try apiary.curl("POST /v1/stream_tickets", bearer, json: body)
+            .answers(429, problem: .tooManyRequests)
+        #expect(refused["/detail"]?.string?.contains("1000 tickets") == true)
+        try apiary.curl("POST /v1/stream_tickets", other, json: body).answers(201)
+    }
+
     @Test func `a ticket opens one stream on its path, once`() throws {
         let port = try TestDaemon.freePort()
         let apiary = try TestDaemon(arguments: ["--listen", "127.0.0.1:\(port)"])

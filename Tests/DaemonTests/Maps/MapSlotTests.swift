@@ -1,4 +1,5 @@
 import JSON
+import Linux
 import TestSupport
 import Testing
 
@@ -42,6 +43,27 @@ import Testing
             .answers(200, #"{"value":{"qsize":16}}"#)
         try apiary.curl("GET /v1/maps/s/cpus/entries/0?encoding=hex")
             .answers(200, #"{"value":"hex:1000000000000000"}"#)
+    }
+
+    @Test func `bytes of a slot are as they are shown: no descriptor of the daemon's`() throws {
+        try put("devices/entries/1", #"{"ifindex":1,"function":"on_device"}"#).answers(201)
+        let hex = try apiary.curl("GET /v1/maps/s/devices/entries/1?encoding=hex")["/value"]
+        try put("devices/entries/1", hex?.compact ?? "")
+            .answers(200, #"{"changed":false,"value":{"function":"on_device"}}"#)
+        // A number that could only be a descriptor: the kernel gives so small an id once, at boot.
+        let process = apiary.processIdentifier ?? 0
+        let descriptors = try FileSystem.list("/proc/\(process)/fd").compactMap { Int($0) }
+        let known = Set(
+            (try apiary.curl("GET /v1/kernel/programs?limit=1000")["/items"]?.array ?? [])
+                .compactMap { $0["id"]?.int })
+        for descriptor in descriptors.prefix(100) where descriptor > 0 && descriptor < 256 {
+            guard !known.contains(descriptor) else { continue }
+            let digits = String(descriptor, radix: 16)
+            let byte = digits.count == 1 ? "0" + digits : digits
+            let refusal = try put("devices/entries/2", "\"hex:01000000\(byte)000000\"")
+                .answers(422, problem: .invalidValue)
+            #expect(refusal["/detail"]?.string?.contains("which has none \(descriptor)") == true)
+        }
     }
 
     @Test(arguments: [
