@@ -118,7 +118,7 @@ struct QuotaTurn: Sendable {
     ///   - wanted: nil for as much as there is for one.
     /// - Returns: how much is given; less than is wanted where there is no more.
     func take(
-        _ limit: WritableKeyPath<QuotaClaim, Int> & Sendable, _ name: String, of left: Int,
+        _ limit: WritableKeyPath<QuotaClaim, Int>, _ name: String, of left: Int,
         wanted: Int? = nil
     ) -> Int {
         turns.claim(id, name) { others, claim in
