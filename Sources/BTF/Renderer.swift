@@ -1,8 +1,8 @@
 import JSON
 
 // SAFETY: of this whole file: `record` points to `count` bytes that the caller of `render` lends
-// for the call; every offset lies within the plan's size, which `render` has compared with `count`,
-// or is compared here (`toEnd`). The operations and literals are the program's arrays, borrowed for
+// for the call; every offset lies within the plan's least size, which `render` has compared with
+// `count`, or is compared here (`toEnd`, `once`). The operations and literals are the program's arrays, borrowed for
 // the call; a program ends every body with `.end`. `out` stays within what the last `.reserve` made
 // room for: the program has added up the longest text of each value.
 @unsafe struct Renderer {
@@ -115,8 +115,9 @@ import JSON
         let body = unsafe operation - operations + 1
         let stride = Int(step.stride)
         var times = Int(step.size)
-        if step.size == RenderOperation.toEnd {
+        if step.size >= RenderOperation.once {
             times = unsafe stride == 0 ? 0 : bytesLeft(from: first) / stride
+            if step.size == RenderOperation.once { times = min(times, 1) }
         }
         var out = unsafe begin
         for index in 0..<times {

@@ -3,7 +3,7 @@ internal import JSON
 
 /// Turns comparisons into tests on the bytes of one type.
 struct FilterCompiler {
-    private let type: RecordType
+    let type: RecordType
 
     init(_ type: RecordType) { self.type = type }
 
@@ -11,9 +11,7 @@ struct FilterCompiler {
     typealias Alternatives = [(kind: FilterProgram.Kind, isNegated: Bool)]
 
     func tests(_ comparison: Filter.Comparison) throws(FilterError) -> Alternatives {
-        guard let member = type.plan.member(at: comparison.member) else {
-            throw unknown(comparison.member, comparison.position, in: type)
-        }
+        let member = try member(comparison.member, comparison.position)
         if member.isInteger {
             return try integer(comparison, member)
         }
@@ -105,7 +103,8 @@ struct FilterCompiler {
         _ operation: Filter.Operator, _ word: String, _ position: Int,
         _ member: ValuePlan.Member, _ field: IntegerField
     ) throws(FilterError) -> (kind: FilterProgram.Kind, isNegated: Bool) {
-        guard let other = type.plan.member(at: word) else {
+        // A word without steps may have been meant for text: then that is said.
+        guard let other = try? type.plan.find(word) else {
             throw noOperand(word, member, position, in: type)
         }
         guard let otherField = IntegerField(other) else {

@@ -26,8 +26,11 @@ final class LineShape: Sendable {
     let head: [UInt8]
     /// `nil`: nothing of the type is shown.
     let plan: ValuePlan?
+    /// Bytes that a record has at least.
     let size: Int
-    let showsTrailing: Bool
+    /// Whether bytes that no member has are told.
+    private let showsTrailing: Bool
+    private let tail: ValuePlan.Tail?
     let resolved: [Resolved]
     /// Of CSV; `nil` where the type has no such member.
     let cells: [Cell?]
@@ -37,17 +40,26 @@ final class LineShape: Sendable {
         let isCSV = variant.format == .csv
         head = isCSV ? CSVText.cell(type.name) + Array(",,".utf8) : Self.head(type.name)
         plan = selection.fields.isEmpty ? type.plan : type.plan.selecting(selection.fields)
-        size = type.plan.size
-        showsTrailing = !type.plan.isFlexible && selection.fields.isEmpty
+        size = type.plan.leastSize
+        tail = type.plan.tail
+        showsTrailing = selection.fields.isEmpty
         resolved = isCSV ? [] : Self.resolved(type, selection)
         cells =
             !isCSV
             ? []
             : selection.columns.map { path in
                 guard let plan = type.plan.selecting([path]) else { return nil }
-                let frame = ValuePlan.frame(of: path)
+                let frame = type.plan.frame(of: path)
                 return Cell(plan: plan, before: frame.before, behind: frame.behind)
             }
+    }
+
+    /// Where the bytes of a record begin that no member has: behind the type, or behind the last
+    /// whole element of its flexible array. `nil` where there are none to be told.
+    func trailingOffset(of count: Int) -> Int? {
+        guard showsTrailing, count > size else { return nil }
+        let offset = tail?.shownCount(of: count) ?? size
+        return offset < count ? offset : nil
     }
 
     /// Of records whose type is not known, or no name.
