@@ -78,6 +78,8 @@ extension ValueLayout {
         var offset = 0
         /// Of a member of a struct; nil of an element.
         var field: ValueField?
+        /// Where the element of a flexible array ends that it lies in.
+        var elementEnd = 0
         /// Whether the value may go on behind it with what a flexible array has.
         var isTail = true
     }
@@ -125,6 +127,7 @@ extension ValueLayout {
             else { return false }
             found.steps.append(.element(index))
             found.offset += index * size
+            if isOpen { found.elementEnd = found.offset + size }
             found.isTail = false
             (found.node, found.field) = (element, nil)
             return true
@@ -163,9 +166,12 @@ extension ValuePlan {
 
     private func member(_ found: ValueLayout.Found, _ path: String) -> Member {
         guard let field = found.field else {
-            return member(found.node, named: path, at: found.offset)
+            var element = member(found.node, named: path, at: found.offset)
+            element.elementEnd = found.elementEnd
+            return element
         }
         var member = member(field, named: path, at: found.offset - field.offset)
+        member.elementEnd = found.elementEnd
         // One inside a struct that stands in an array has nothing behind it.
         member.isFlexible = found.isTail
         return member

@@ -25,6 +25,9 @@ extension ValuePlan {
         public let isBigEndian: Bool
         /// Whether it is the array at the end of the record that takes what bytes are left.
         public var isFlexible = false
+        /// Of what lies in an element of a flexible array: bytes up to the element's end, which a
+        /// value must have to have the element. 0 of all others.
+        public var elementEnd = 0
         fileprivate let enumeration: Int?
         fileprivate let node: Int
 

@@ -15,8 +15,7 @@ struct FilterCompiler {
         if member.isInteger {
             return try integer(comparison, member)
         }
-        let bytes = ByteField(
-            offset: member.offset, size: member.size, isFlexible: member.isFlexible)
+        let bytes = ByteField(member)
         if comparison.operation == .isSet {
             return [member.kind == .text ? (.text(bytes, []), true) : (.notEmpty(bytes), false)]
         }
@@ -233,7 +232,9 @@ struct FilterCompiler {
     private func float(_ comparison: Filter.Comparison, _ member: ValuePlan.Member)
         throws(FilterError) -> Alternatives
     {
-        let field = FloatField(offset: member.offset, isDouble: member.size == 8)
+        let field = FloatField(
+            offset: member.offset, isDouble: member.size == 8,
+            end: max(member.offset + member.size, member.elementEnd))
         var tests: Alternatives = []
         for operand in comparison.operands {
             let number: Double

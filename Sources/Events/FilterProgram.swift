@@ -88,6 +88,8 @@ struct FilterProgram: Sendable {
 struct FloatField: Sendable {
     let offset: Int
     let isDouble: Bool
+    /// Bytes that a record must have for it.
+    let end: Int
 }
 
 /// Bytes of a record; those of a flexible array reach to its end.
@@ -97,7 +99,12 @@ struct ByteField: Sendable {
     let isFlexible: Bool
 
     /// Bytes that a record must have for it.
-    var end: Int { isFlexible ? offset : offset + size }
+    let end: Int
+
+    init(_ member: ValuePlan.Member) {
+        (offset, size, isFlexible) = (member.offset, member.size, member.isFlexible)
+        end = isFlexible ? offset : max(offset + size, member.elementEnd)
+    }
 
     // SAFETY: the caller compared `end` with the record's length.
     func bytes(_ record: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
@@ -119,7 +126,7 @@ extension FilterProgram.Kind {
         switch self {
         case .range(let field, _, _), .mask(let field, _): field.end
         case .pair(let one, _, let other): max(one.end, other.end)
-        case .number(let field, _, _): field.offset + (field.isDouble ? 8 : 4)
+        case .number(let field, _, _): field.end
         case .text(let field, _), .pattern(let field, _), .bytes(let field, _),
             .notEmpty(let field):
             field.end

@@ -112,7 +112,7 @@ struct MemberPathTests {
             ("in[2].x", 2, "in is a struct point[2] and has no [2].x: there is in[0] to in[1]"),
             ("ts.x", 3, "ts is a u64 and has no x"),
             ("items[x]", 5, "[x] is no element: [3]"),
-            ("a..b", 2, "a name is wanted behind the dot"),
+            ("a..b", 1, "a name is wanted behind the dot"),
             ("", 0, "a member's name is wanted"), ("in[1]x", 5, "x is no step: .name or [3]"),
             ("items[0].z", 9, "items[0] is a struct point and has no z"),
         ] {
@@ -123,6 +123,8 @@ struct MemberPathTests {
             #expect(error.reason.hasPrefix(reason), "\(path): \(error)")
         }
         #expect(try plan.find("items[7].y").offset == 66)
+        #expect(try plan.find("items[7].x").elementEnd == 68)
+        #expect(try plan.find("in[1].x").elementEnd == 0)
         #expect(plan.member(at: "items[7].y") == nil)
         #expect(plan.member(at: "in[1].y")?.offset == 26)
         #expect(try plan.find("items").isFlexible)
