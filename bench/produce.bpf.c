@@ -1,15 +1,14 @@
 // The load generator: one system call that does not exist puts `burst` records of 64 bytes into a
 // ring buffer. Apiary and the peer in C load this same object; `trigger` makes the call.
-// With ADAPTIVE, as quiet.bpf.o, the reader is woken only when 64 KiB wait.
+// With ADAPTIVE, as quiet.bpf.o, the reader is woken only when 64 KiB wait. With UNCOUNTED, as
+// uncounted.bpf.o, nobody knows how many records found no room in the ring.
 #include <linux/bpf.h>
 #include <linux/types.h>
 #include <asm/ptrace.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#ifdef ADAPTIVE
 #include "../bpf/apiary.bpf.h"
-#endif
 #include "produce.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -26,6 +25,7 @@ struct event {
     __u64 arg;
 };
 
+#ifdef UNCOUNTED
 // Names the record's type in the object's BTF.
 const struct event *unused __attribute__((unused));
 
@@ -34,20 +34,18 @@ struct {
     __uint(max_entries, 8 << 20);
 } events SEC(".maps");
 
+#define RESERVE() bpf_ringbuf_reserve(&events, sizeof(struct event), 0)
+#else
+APIARY_EVENTS(events, struct event, 8 << 20);
+#define RESERVE() APIARY_RESERVE(events, struct event)
+#endif
+
 #ifdef ADAPTIVE
 APIARY_ADAPTIVE(events, 64 << 10);
 #define SUBMIT(record) APIARY_SUBMIT_ADAPTIVE(events, record)
 #else
 #define SUBMIT(record) bpf_ringbuf_submit(record, 0)
 #endif
-
-// How many records found no room in the ring.
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, __u64);
-} failed SEC(".maps");
 
 // Counts the attempts, so that a reader sees every loss as a step. One thread triggers.
 __u64 attempts;
@@ -61,11 +59,6 @@ int produce(struct bpf_raw_tracepoint_args *ctx)
     const struct pt_regs *regs = (const void *)ctx->args[0];
     __u64 burst = 0;
     bpf_probe_read_kernel(&burst, sizeof burst, &PT_REGS_PARM1(regs));
-
-    __u32 zero = 0;
-    __u64 *lost = bpf_map_lookup_elem(&failed, &zero);
-    if (!lost)
-        return 0;
 
     struct event template = {};
     __u64 both = bpf_get_current_pid_tgid();
@@ -82,11 +75,9 @@ int produce(struct bpf_raw_tracepoint_args *ctx)
         template.seq = attempts++;
         template.latency_ns = 1000 + (template.seq & 0xffff);
         template.arg = template.seq << 20;
-        struct event *record = bpf_ringbuf_reserve(&events, sizeof *record, 0);
-        if (!record) {
-            *lost += 1;
+        struct event *record = RESERVE();
+        if (!record)
             continue;
-        }
         *record = template;
         SUBMIT(record);
     }

@@ -7,6 +7,8 @@ struct RenderOperation: Sendable {
         case end
         /// Makes room for `size` bytes of text; everything up to the next one fits into it.
         case reserve
+        /// Nothing behind its literal: a longer one goes on in the next operation.
+        case literal
         case unsigned8, unsigned16, unsigned32, unsigned64
         case signed8, signed16, signed32, signed64
         /// `size` bytes up to NUL, quotes included in the literals around it.
@@ -17,10 +19,10 @@ struct RenderOperation: Sendable {
         case loop
     }
 
+    /// The text before the value, here so that copying it is one load and one store.
+    var literal = SIMD16<UInt8>()
+    var literalSize: UInt8 = 0
     var kind: Kind
-    /// Where in the literals, and how long, the text before the value is.
-    var literal: UInt32
-    var literalSize: UInt32
     /// Bytes from the start of the record or of the loop's element.
     var offset: UInt32
     /// Bytes of the value, or elements of a loop; `toEnd` to count up to the record's end.
@@ -33,6 +35,8 @@ struct RenderOperation: Sendable {
     static let toEnd = UInt32.max
     /// Of a loop: once where the record has the element, else not.
     static let once = UInt32.max - 1
+    /// Bytes of one literal.
+    static let mostLiteral = 16
 
     enum RareKind: UInt8, Sendable {
         case bool, unsigned128, signed128, float, enumeration, pointer, hex, raw, bits, longText
@@ -51,14 +55,12 @@ struct RenderBits: Sendable {
     let look: Look
 }
 
-/// The flat list of operations that renders a layout, and its literals.
+/// The flat list of operations that renders a layout.
 ///
-/// Everything constant between two values is one literal: `,"uid":`. Room for the text is made once
+/// Everything constant between two values is a literal: `,"uid":`. Room for the text is made once
 /// for as many operations as fit `chunkSize`, most often for the whole record.
 struct RenderProgram: Sendable {
     private(set) var operations: [RenderOperation] = []
-    /// Ends in 16 bytes that may be copied but do not count.
-    private(set) var literals: [UInt8] = []
     private(set) var bits: [RenderBits] = []
 
     static let chunkSize = 1 << 16
@@ -67,7 +69,8 @@ struct RenderProgram: Sendable {
     /// Fewer scalars than this are written out instead of looped over.
     private static let unrolledCount = 8
 
-    private var pending = 0
+    /// Text that the next operation copies.
+    private var pending: [UInt8] = []
     private var reserveIndex = 0
     private var reserved = 0
 
@@ -75,26 +78,37 @@ struct RenderProgram: Sendable {
         reserve()
         emit(layout.root, layout, offset: 0, isTail: true)
         append(.end, offset: 0, size: 0, text: 0)
-        literals.append(contentsOf: [UInt8](repeating: 0, count: 16))
     }
 
     private mutating func literal(_ text: some Sequence<UInt8>) {
-        literals.append(contentsOf: text)
+        pending.append(contentsOf: text)
     }
 
     private mutating func append(
         _ kind: RenderOperation.Kind, offset: Int, size: Int, text: Int, stride: Int = 0,
         rare: RenderOperation.RareKind = .bool
     ) {
-        let needed = text + literals.count - pending
-        if kind != .reserve, reserved + needed > Self.chunkSize, reserved > 0 { reserve() }
-        operations.append(
+        let needed = text + pending.count
+        if reserved + needed > Self.chunkSize, reserved > 0 { reserve() }
+        let most = RenderOperation.mostLiteral
+        while pending.count > most {
+            put(RenderOperation(kind: .literal, offset: 0, size: 0), pending.prefix(most))
+            pending.removeFirst(most)
+        }
+        put(
             RenderOperation(
-                kind: kind, literal: UInt32(pending), literalSize: UInt32(literals.count - pending),
-                offset: UInt32(offset), size: UInt32(size), stride: UInt32(stride), rare: rare))
-        pending = literals.count
+                kind: kind, offset: UInt32(offset), size: UInt32(size), stride: UInt32(stride),
+                rare: rare), pending[...])
+        pending.removeAll()
         reserved += needed
         operations[reserveIndex].size = UInt32(reserved + JSONText.slack)
+    }
+
+    private mutating func put(_ operation: RenderOperation, _ literal: ArraySlice<UInt8>) {
+        var operation = operation
+        for (index, byte) in literal.enumerated() { operation.literal[index] = byte }
+        operation.literalSize = UInt8(literal.count)
+        operations.append(operation)
     }
 
     /// Starts a new reservation; the literal that is pending belongs to what comes after it.
@@ -102,9 +116,7 @@ struct RenderProgram: Sendable {
         reserveIndex = operations.count
         reserved = 0
         operations.append(
-            RenderOperation(
-                kind: .reserve, literal: 0, literalSize: 0, offset: 0,
-                size: UInt32(JSONText.slack)))
+            RenderOperation(kind: .reserve, offset: 0, size: UInt32(JSONText.slack)))
     }
 
     private mutating func emit(_ index: Int, _ layout: ValueLayout, offset: Int, isTail: Bool) {

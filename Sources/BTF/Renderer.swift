@@ -2,12 +2,11 @@ import JSON
 
 // SAFETY: of this whole file: `record` points to `count` bytes that the caller of `render` lends
 // for the call; every offset lies within the plan's least size, which `render` has compared with
-// `count`, or is compared here (`toEnd`, `once`). The operations and literals are the program's arrays, borrowed for
-// the call; a program ends every body with `.end`. `out` stays within what the last `.reserve` made
-// room for: the program has added up the longest text of each value.
+// `count`, or is compared here (`toEnd`, `once`). The operations are the program's array, borrowed
+// for the call; a program ends every body with `.end`. `out` stays within what the last `.reserve`
+// made room for: the program has added up the longest text of each value.
 @unsafe struct Renderer {
     let operations: UnsafePointer<RenderOperation>
-    let literals: UnsafePointer<UInt8>
     // Its owner is on the stack of `render`; a retain for each record would be contended by
     // threads.
     unowned(unsafe) let compiled: ValuePlan.Compiled
@@ -24,7 +23,9 @@ import JSON
         var operation = unsafe operations + start
         while true {
             let step = unsafe operation.pointee
-            unsafe out = unsafe copyLiteral(step, out)
+            // All sixteen bytes: what of them is not the literal's is overwritten, or is slack.
+            unsafe UnsafeMutableRawPointer(out).storeBytes(of: step.literal, as: SIMD16<UInt8>.self)
+            unsafe out += Int(step.literalSize)
             let value = unsafe base + Int(step.offset)
             switch step.kind {
             case .unsigned32:
@@ -70,29 +71,12 @@ import JSON
                 unsafe json.advance(to: out)
                 json.reserve(Int(step.size))
                 unsafe out = json.end
+            case .literal: break
             case .end:
                 return unsafe out
             }
             unsafe operation += 1
         }
-    }
-
-    /// Sixteen bytes at a time: the literals and the room for the text go on behind their end.
-    @inline(__always)
-    private func copyLiteral(_ step: RenderOperation, _ out: UnsafeMutablePointer<UInt8>)
-        -> UnsafeMutablePointer<UInt8>
-    {
-        let size = Int(step.literalSize)
-        let from = unsafe UnsafeRawPointer(literals) + Int(step.literal)
-        let to = UnsafeMutableRawPointer(out)
-        var copied = 0
-        repeat {
-            let block = unsafe from.loadUnaligned(
-                fromByteOffset: copied, as: SIMD16<UInt8>.self)
-            unsafe to.storeBytes(of: block, toByteOffset: copied, as: SIMD16<UInt8>.self)
-            copied &+= 16
-        } while copied < size
-        return unsafe out + size
     }
 
     @inline(__always)
@@ -179,7 +163,7 @@ extension Renderer {
                 _unsafeStart: value.assumingMemoryBound(to: UInt8.self), count: limit)
             json.string(bytes.extracting(0..<textSize(bytes)))
         }
-        // What comes next may store a literal's sixteen bytes before it reserves.
+        // What comes next stores a literal's sixteen bytes before it reserves.
         json.reserve(JSONText.slack)
         return unsafe json.end
     }

@@ -103,23 +103,18 @@ public struct ValuePlan: Sendable {
             bytes.count >= compiled.leastSize,
             "\(bytes.count) bytes for a type of \(compiled.leastSize)")
         if compiled.isText, renderAmbiguousText(bytes, &json) { return }
-        // SAFETY: all pointers are borrowed from arrays that `compiled` and `bytes` keep alive
+        // SAFETY: both pointers are borrowed from arrays that `compiled` and `bytes` keep alive
         // until the closures return; Renderer says what it reads and writes.
         unsafe compiled.program.operations.withUnsafeBufferPointer { operations in
-            unsafe compiled.program.literals.withUnsafeBufferPointer { literals in
-                unsafe bytes.withUnsafeBytes { record in
-                    guard let operations = operations.baseAddress,
-                        let literals = literals.baseAddress
-                    else { return }
-                    // An empty value has no address; nothing is read from this one.
-                    let base = unsafe record.baseAddress ?? UnsafeRawPointer(literals)
-                    let renderer = unsafe Renderer(
-                        operations: operations, literals: literals, compiled: compiled,
-                        record: base, count: record.count,
-                        quotesLargeIntegers: json.int64 == .string)
-                    json.reserve(JSONText.slack)
-                    unsafe json.advance(to: renderer.run(0, base, &json, json.end))
-                }
+            unsafe bytes.withUnsafeBytes { record in
+                guard let operations = operations.baseAddress else { return }
+                // An empty value has no address; nothing is read from this one.
+                let base = unsafe record.baseAddress ?? UnsafeRawPointer(operations)
+                let renderer = unsafe Renderer(
+                    operations: operations, compiled: compiled, record: base, count: record.count,
+                    quotesLargeIntegers: json.int64 == .string)
+                json.reserve(JSONText.slack)
+                unsafe json.advance(to: renderer.run(0, base, &json, json.end))
             }
         }
     }

@@ -16,7 +16,7 @@ extension EventStreams {
     }
 
     /// Elements of arrays that fields may leave out in all, each of which is a `null` on the line.
-    private static let mostElementsBefore = 16_384
+    private static let mostElementsBefore = 4096
 
     /// Whether each field is in one of the types; of none nothing can be said.
     private func check(fields: [String], _ types: [RecordType]) throws(SubscribeError) {

@@ -5,20 +5,22 @@ internal import Linux
 ///
 /// What is evicted before that reader came by was written for nothing, and the processor time it
 /// took was the reader's. So where it reads as fast as it can, its records stay, and the newest are
-/// only counted: it gets more, in longer runs, and the gap's count is as exact.
+/// only counted: it gets more, in longer runs, and the gap's count is as exact. A program that
+/// counts its losses does that itself: the records are left in the ring until that is full.
 struct Flood {
     /// Counts at one moment.
     struct Moment {
         /// Monotonic.
         var nanoseconds: UInt64
-        /// Records taken from the ring, whatever became of them.
-        var taken: UInt64
+        /// Records that came, whatever became of them.
+        var came: UInt64
         /// As `Lead` has it.
         var passed: UInt64
 
-        init(_ stream: EventStream, _ totals: Totals, untold: UInt64) {
+        /// - Parameter counted: what the program has counted as lost, where it does.
+        init(_ stream: EventStream, _ totals: Totals, untold: UInt64, counted: UInt64?) {
             nanoseconds = Clock.monotonicNanoseconds()
-            taken = totals.received &+ totals.lostInJournal &+ untold
+            came = totals.received &+ totals.lostInJournal &+ untold &+ (counted ?? 0)
             passed = stream.lead.place.passed
         }
     }
@@ -63,11 +65,11 @@ struct Flood {
 
     /// Whether records come faster than the foremost reader reads, which yet reads fast enough.
     private func isTooMuch(_ now: Moment, _ ahead: UInt64) -> Bool {
-        let (taken, passed) = (now.taken &- before.taken, now.passed &- before.passed)
+        let (came, passed) = (now.came &- before.came, now.passed &- before.passed)
         // A reader that is faster than the ring comes through, whatever is evicted behind it.
-        guard passed < taken, now.nanoseconds > before.nanoseconds else { return false }
+        guard passed < came, now.nanoseconds > before.nanoseconds else { return false }
         let elapsed = Double(now.nanoseconds - before.nanoseconds)
-        return Double(taken) * 1e9 >= Double(limits.floodPerSecond) * elapsed
+        return Double(came) * 1e9 >= Double(limits.floodPerSecond) * elapsed
             && Double(passed) * Double(limits.liveNanoseconds) >= Double(ahead) * elapsed
     }
 }

@@ -217,7 +217,7 @@ private struct PumpRounds {
 
     private func empty(_ writer: StreamWriter) {
         while true {
-            let drained = writer.drain(limit: pace.batchRecords)
+            let drained = writer.drain(limit: pace.batchRecords, isLast: true)
             wake(drained.waiting)
             if drained.records == 0 { break }
         }
@@ -288,7 +288,8 @@ private struct PumpRounds {
         lastRoundNanoseconds = Clock.monotonicNanoseconds()
     }
 
-    /// A record in the making keeps its ring readable: give its program a moment to finish it.
+    /// A record in the making, or those that a flood holds back, keep their ring readable: give the
+    /// program, or the reader, a moment.
     private mutating func waitForUnfinished() {
         emptyRounds = min(emptyRounds + 1, 10)
         Clock.sleep(nanoseconds: min(1000 << emptyRounds, Pace.unfinishedNanoseconds))

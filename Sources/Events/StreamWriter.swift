@@ -44,7 +44,8 @@ final class StreamWriter {
         self.lostCounter = lostCounter
         let (last, end, mark) = stream.state.withLock { ($0.segments.last, $0.end, $0.mark) }
         totals = end
-        flood = Flood(Flood.Moment(stream, end, untold: 0), journal.limits)
+        let counted = lostCounter?.lostRecords()
+        flood = Flood(Flood.Moment(stream, end, untold: 0, counted: counted), journal.limits)
         // Nothing lies further ahead than the ring is long: a mark beyond it is damaged.
         let consumed = source.consumerPosition
         let isWithin =
@@ -75,7 +76,8 @@ final class StreamWriter {
 
     /// Takes up to `limit` records, commits them, gives the ring's space back: in this order, so
     /// that whatever moment a crash comes at, the journal or the ring still has each record.
-    func drain(limit: Int) -> Drained {
+    /// - Parameter isLast: nobody comes for what would be left in the ring.
+    func drain(limit: Int, isLast: Bool = false) -> Drained {
         forgetEvictedSegment()
         let nanoseconds = clock.look()
         let start = position
@@ -84,7 +86,11 @@ final class StreamWriter {
             let (taken, refused) = append(limit - drained.records, nanoseconds)
             drained.records += taken
             guard let refused else { break }
-            if roll(for: refused, nanoseconds) { continue }
+            let rolled = roll(for: refused, nanoseconds)
+            if rolled == .made { continue }
+            // Full, the ring makes the program count what it loses as exactly as we would, and to
+            // take each record only to count it is what the readers' time would go to.
+            if rolled == .held, !isLast, lostCounter?.lostRecords() != nil { break }
             // One that is larger than all that may be kept is lost alone; else nothing has room.
             let isAlone =
                 refused > min(journal.bytesPerStream(stream), journal.limits.bytesInAll)
@@ -178,9 +184,16 @@ final class StreamWriter {
         if stream.state.withLock({ $0.segments.last !== segment }) { self.segment = nil }
     }
 
+    private enum Rolled {
+        case made
+        /// There is no room for it.
+        case full
+        /// A flood's reader comes first.
+        case held
+    }
+
     /// Ends the present segment and begins one with room for a record of `length` bytes.
-    /// - Returns: false where there is no room for it.
-    private func roll(for length: Int, _ nanoseconds: UInt64, isLast: Bool = false) -> Bool {
+    private func roll(for length: Int, _ nanoseconds: UInt64, isLast: Bool = false) -> Rolled {
         if let segment {
             segment.commit(offset)
             // So that a reader who finds the new segment finds the end of this one's counts.
@@ -194,14 +207,15 @@ final class StreamWriter {
             heldBytes ?? segment.map { $0.size * 2 } ?? JournalLimits.firstSegmentBytes
         let size = roundUp(max(min(wanted, journal.largestSegmentBytes(stream)), need))
         segment = nil
-        let moment = Flood.Moment(stream, totals, untold: untoldLosses)
+        let moment = Flood.Moment(
+            stream, totals, untold: untoldLosses, counted: lostCounter?.lostRecords())
         let most = journal.bytesPerStream(stream)
         if !isLast, flood.holdsBack(stream, totals, for: size, of: most, moment) {
             heldBytes = size
-            return false
+            return .held
         }
         heldBytes = nil
-        guard let made = make(size, smallest: roundUp(need), nanoseconds) else { return false }
+        guard let made = make(size, smallest: roundUp(need), nanoseconds) else { return .full }
         segment = made
         offset = SegmentHeader.byteCount
         stream.add(made)
@@ -212,7 +226,7 @@ final class StreamWriter {
             mark.position = position
             appendGap(lost, flags: EntryHeader.gap | EntryHeader.journalGap, nanoseconds)
         }
-        return true
+        return .made
     }
 
     private func roundUp(_ size: Int) -> Int {
@@ -279,7 +293,7 @@ extension StreamWriter {
         let need = 2 * EntryHeader.span(EntryHeader.gapByteCount)
         let hasRoom = segment.map { offset + need <= $0.size }
         // What is untold is told first thing in a new segment.
-        if hasRoom != true, !roll(for: 0, nanoseconds, isLast: isLast) { return [:] }
+        if hasRoom != true, roll(for: 0, nanoseconds, isLast: isLast) != .made { return [:] }
         if hasUnknownLosses {
             hasUnknownLosses = false
             appendGap(1, flags: EntryHeader.gap | EntryHeader.unknownGap, nanoseconds)

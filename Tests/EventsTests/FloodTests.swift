@@ -100,6 +100,48 @@ struct FloodTests {
         #expect(try check(client, 2000).map(\.line.place) == ["journal"])
     }
 
+    @Test func `where the program counts its losses the ring is left full`() throws {
+        let small = try MemoryRing(id: 8, dataBytes: 128 << 10)
+        let streams = try streams(live: .max)
+        defer { streams.stop() }
+        try streams.open(opens, source: small, type: nil, lostCounter: MemoryCounter(ring: small))
+        let client = try streams.client()
+        // As much as the journal holds, at the reader's pace; then ten times as much as it reads.
+        var (number, given) = (0 as UInt64, 0 as UInt64)
+        for round in 0..<100 {
+            for _ in 0..<40 {
+                number += 1
+                if small.put(number, size: 1024) { given += 1 }
+            }
+            if round % 10 == 0 { _ = client.step() }
+            Clock.sleep(nanoseconds: 2_000_000)
+        }
+        let lost = small.lost
+        #expect(lost > 0, "the ring was never full")
+        #expect(lost + given == number)
+        let held = try #require(streams.ledger().first)
+        #expect(held.lostInJournal == 0, "records were taken only to count them")
+        // The ring's rest comes once there is room, and the gap is told once.
+        var (events, gap, sequence) = (0 as UInt64, 0 as UInt64, 0 as UInt64)
+        while events < given || gap < lost {
+            let line = try #require(try client.lines(1).first)
+            switch line.kind {
+            case "event":
+                events += 1
+                sequence += 1
+                #expect(line.sequence == sequence)
+            case "gap":
+                #expect(line.place == "kernel")
+                gap += line.lost
+                sequence += line.lost
+            default: break
+            }
+        }
+        #expect((events, gap) == (given, lost))
+        let told = try #require(streams.ledger().first)
+        #expect((told.received, told.lostInKernel, told.lostInJournal) == (given, lost, 0))
+    }
+
     @Test func `a reader that leaves holds nothing up`() throws {
         let streams = try streams(live: .max)
         defer { streams.stop() }

@@ -46,10 +46,11 @@ final class MemoryRing: RecordSource {
 
     func lose(_ count: UInt64) { state.withLock { $0.lost += count } }
 
-    func put(_ number: UInt64, size: Int = 8) {
+    @discardableResult
+    func put(_ number: UInt64, size: Int = 8) -> Bool {
         var bytes = (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
         while bytes.count < size { bytes.append(0xee) }
-        put(bytes)
+        return put(bytes)
     }
 
     func take(
