@@ -95,8 +95,8 @@ public final class PerfRings: @unchecked Sendable {
         return taken
     }
 
-    /// Takes the rings out of the map: from then on `bpf_perf_event_output` fails (`ENOENT`), but for
-    /// a program that is just at it, for which this waits two milliseconds.
+    /// Takes the rings out of the map: from then on `bpf_perf_event_output` fails (`ENOENT`), but
+    /// for a program that is just at it, for which this waits two milliseconds.
     public func cutOff() {
         for ring in rings {
             // What cannot be taken out stays as it is until the ring is closed.

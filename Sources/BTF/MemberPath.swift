@@ -164,6 +164,17 @@ extension ValuePlan {
             offset: offset, isSpelling: false)
     }
 
+    /// The members, and those of members that are structs, by their paths, at most 4096.
+    public var nestedMembers: [Member] {
+        var found: [Member] = []
+        var next = members
+        while !next.isEmpty, found.count + next.count <= 4096 {
+            found += next
+            next = next.flatMap { $0.kind == .structure ? members(of: $0) : [] }
+        }
+        return found
+    }
+
     private func member(_ found: ValueLayout.Found, _ path: String) -> Member {
         guard let field = found.field else {
             var element = member(found.node, named: path, at: found.offset)

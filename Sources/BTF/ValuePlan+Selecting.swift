@@ -2,9 +2,9 @@ internal import JSON
 
 // Parts of a value: what a client asked for of it, and the columns of a table.
 extension ValuePlan {
-    /// The plan that shows only the members at these paths (`pid`, `task.comm`, `in[1].x`): structs
-    /// in the order of the paths, what is named is shown whole, and all of it stands where it stands
-    /// in the whole value: of an array, `null` in place of the elements before one that is shown. Of
+    /// The plan that shows only the members at these paths (`pid`, `task.comm`, `in[1].x`): those
+    /// of a struct in the order of the paths; what is named is shown whole, and where it stands in
+    /// the whole value: of an array, `null` in place of the elements before one that is shown. Of
     /// a flexible array those that a value has. Paths that the type does not have are left out.
     /// - Returns: `nil` where it has none of them.
     public func selecting(_ paths: [String]) -> ValuePlan? {

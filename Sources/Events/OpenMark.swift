@@ -3,8 +3,8 @@ internal import Linux
 /// What a stream's directory tells the next daemon of the source that this one takes from: a small
 /// file that is there from when the stream is opened until its source was emptied and let go of.
 ///
-/// `open BOOT MAP`, or `emptied BOOT MAP` where the source was cut off and emptied before the daemon
-/// ended. Without it nothing can have been left in a source.
+/// `open BOOT MAP`, or `emptied BOOT MAP` where the source was cut off and emptied before the
+/// daemon ended. Without it nothing can have been left in a source.
 struct OpenMark: Sendable, Hashable {
     private static let fileName = "open"
 

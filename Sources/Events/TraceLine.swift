@@ -64,8 +64,8 @@ enum TraceLine {
     private static let lossMarker = Array(" [LOST ".utf8)
     private static let bracket = Array(" [".utf8)
 
-    /// Reads `          cat-1234    [001] d..31  5678.901234: bpf_trace_printk: text`. What programs
-    /// print need not be UTF-8: bytes stay as they are.
+    /// Reads `          cat-1234    [001] d..31  5678.901234: bpf_trace_printk: text`. What is
+    /// printed need not be UTF-8: bytes stay as they are.
     static func parse(_ line: ArraySlice<UInt8>) -> Content {
         if line.starts(with: "CPU:".utf8), let loss = find(lossMarker, in: line) {
             let digits = line[(loss + lossMarker.count)...].prefix(while: isDigit)

@@ -1,3 +1,4 @@
+import Foundation
 import JSON
 import TestSupport
 import Testing
@@ -74,6 +75,20 @@ import Testing
                 try events("map=lists&filter=\(filter)").compactMap { $0["seq"]?.int } == numbers,
                 "\(filter)")
         }
+    }
+
+    @Test func `addresses in structs and flexible arrays are resolved too`() throws {
+        if ProcessInfo.processInfo.environment["APIARY_GUEST"] != nil {
+            print("skipped: an emulated guest takes minutes to read /proc/kallsyms")
+            return
+        }
+        let site = try events("map=sites&resolve=users&limit=1")[0]
+        let stack = site.at("/resolved/stack")?.array?.compactMap(\.string) ?? []
+        #expect(stack.count == 2 && stack.allSatisfy { $0.contains("+0x") }, "\(site.compact)")
+        #expect(site["resolved"]?["task.ip"]?.string == stack.last)
+        #expect(site["resolved"]?["task.uid"] == "root")
+        let part = try events("map=sites&fields=task&limit=1")[0]
+        #expect(part["resolved"]?.object?.members.map(\.name) == ["task.ip"])
     }
 
     @Test func `a table has columns for them`() throws {

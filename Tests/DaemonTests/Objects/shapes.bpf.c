@@ -35,6 +35,18 @@ struct {
     __uint(value_size, sizeof(__u32));
 } bare SEC(".maps");
 
+struct site_event {
+    __u64 number;
+    struct {
+        apiary_kaddr_t ip;
+        __u32 uid;
+        __u32 pad;
+    } task;
+    apiary_kaddr_t stack[];
+};
+
+APIARY_EVENTS(sites, struct site_event, 64 * 1024);
+
 const volatile __u32 target_pid = 0;
 __u64 calls = 0;
 
@@ -79,6 +91,17 @@ int on_call(void *context)
         apiary_count_lost(&lists_lost);
 
     bpf_perf_event_output(context, &bare, BPF_F_CURRENT_CPU, &list, 24);
+
+    union {
+        struct site_event head;
+        __u64 words[5];
+    } site = {};
+
+    bpf_get_stack(context, &site.words[3], 2 * sizeof(__u64), 0);
+    site.head.number = number;
+    site.head.task.ip = site.words[4];
+    if (bpf_ringbuf_output(&sites, &site, sizeof(site), 0))
+        apiary_count_lost(&sites_lost);
 
     static const char format[] = "call %u\n  second line %s\n";
     char bytes[4] = {0xff, 0xfe, 0, 0};
