@@ -84,7 +84,8 @@ extension Service {
         guard map.holdsObjects else { return }
         throw Problem(
             .forbidden,
-            "\(map.program)/\(map.name) is a \(map.info.type.name), whose values are maps or programs; "
+            "\(map.program)/\(map.name) is a \(map.info.type.name), whose values are maps or "
+                + "programs; "
                 + "\(caller.actor) is for some programs only.")
     }
 
