@@ -37,8 +37,7 @@ extension EventStreams {
                 }
             }
             if !isFound, let failure {
-                throw .unknownField(
-                    field, reason: failure.reason, position: position + failure.offset)
+                throw .unknownField(field, reason: failure.reason, position: position)
             }
             guard elementsBefore <= Self.mostElementsBefore else {
                 throw .unknownField(
