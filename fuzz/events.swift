@@ -2,7 +2,7 @@
 //
 // A filter of any text against a record of any bytes, in every format: the filter is refused with a
 // place in it or compiled, the record is shown as sound JSON or left out, and nothing beyond it is
-// read. The input is the filter, a zero, the record.
+// read. The same text is taken for a list of fields too. The input is the filter, a zero, the record.
 import BTF
 import Events
 import JSON
@@ -28,10 +28,22 @@ import JSON
     query.filter = nil
     query.records = .invalid
     show(record, query)
-    query.fields = ["comm", "state", "level"]
     query.records = .all
-    show(record, query)
+    for fields in [["comm", "state", "level"], text.split(separator: ",").map(String.init)] {
+        query.fields = fields.filter(isAllowed)
+        for format in [StreamFormat.ndjson, .csv] {
+            query.format = format
+            query.columns = query.fields
+            show(record, query)
+        }
+    }
     return 0
+}
+
+/// As `subscribe` refuses them.
+private func isAllowed(_ field: String) -> Bool {
+    guard (try? MemberPath.check(field)) != nil else { return false }
+    return listed.plan.elementsBefore(field) <= 64
 }
 
 private func show(_ record: [UInt8], _ query: StreamQuery) {
@@ -50,14 +62,20 @@ private func show(_ record: [UInt8], _ query: StreamQuery) {
     }
 }
 
+private let listed: RecordType = {
+    guard let type = type("listed") else { broken("the types of the fuzzer itself") }
+    return type
+}()
+
 private let schemas: [RecordSchema?] = {
     guard let sample = type("sample"), let other = type("other"),
         let tagged = try? RecordSchema(by: "state", [("IDLE", sample), ("5", other)])
     else { broken("the types of the fuzzer itself") }
-    return [nil, RecordSchema(sample), tagged]
+    return [nil, RecordSchema(sample), RecordSchema(listed), tagged]
 }()
 
-/// A struct with a member of every sort, its types encoded by hand.
+/// A struct with a member of every sort, its types encoded by hand; one that is named `listed` has
+/// arrays of structs.
 private func type(_ name: String) -> RecordType? {
     var strings: [UInt8] = [0]
     func place(_ text: String) -> UInt32 {
@@ -72,10 +90,15 @@ private func type(_ name: String) -> RecordType? {
     words += [place("_Bool"), kind(1), 1, 4 << 24 | 8, place("double"), kind(16), 8]  // 7, 8
     words += [place("state"), kind(6, 2), 4, place("IDLE"), 0, place("BUSY"), 5]  // 9
     words += [0, kind(3), 0, 5, 2, 4, 0, kind(3), 0, 6, 2, 16, 0, kind(3), 0, 6, 2, 0]  // 10 to 12
+    words += [place("point"), kind(4, 2), 4, place("x"), 4, 0, place("y"), 4, 16]  // 13
+    words += [0, kind(3), 0, 13, 2, 2, 0, kind(3), 0, 13, 2, 0]  // 14, 15
+    let isListed = name == "listed"
     let members: [(String, UInt32, UInt32)] = [
         ("ts", 1, 0), ("pid", 2, 64), ("ret", 3, 96), ("state", 9, 128), ("mac", 10, 160),
-        ("ratio", 8, 192), ("flag", 2, 1 << 24 | 256), ("level", 2, 7 << 24 | 257),
-        ("ok", 7, 288), ("port", 4, 304), ("comm", 11, 320), ("text", 12, 448),
+        isListed ? ("in", 14, 192) : ("ratio", 8, 192),
+        ("flag", 2, 1 << 24 | 256), ("level", 2, 7 << 24 | 257),
+        ("ok", 7, 288), ("port", 4, 304), ("comm", 11, 320),
+        isListed ? ("items", 15, 448) : ("text", 12, 448),
     ]
     // kind_flag: bitfield sizes stand beside the offsets.
     words += [place(name), 1 << 31 | kind(4, UInt32(members.count)), 56]

@@ -32,10 +32,10 @@ internal import Problems
                 "since \(reason): send oldest, now, or the cursor of a line of this journal.")
         case .invalidFilter(let error):
             throw EventQuery.problem(error, query.filter?.text ?? "")
-        case .unknownField(let field):
-            throw Problem(
-                .invalidParameter,
-                "fields=\(field) is not allowed: no type of these events has that member.")
+        case .unknownField(let field, let reason, let position):
+            throw EventQuery.problem(
+                fields: query.fields.joined(separator: ","), "names \(field), which no type has,",
+                reason, position)
         }
     }
 }
@@ -112,7 +112,9 @@ private func document(of stream: StreamLedger) -> JSONValue {
         "received": JSONValue(stream.received), "journaled": JSONValue(stream.journaled),
         "invalid": .object(invalid), "evicted": JSONValue(stream.evicted),
         "lost": [
-            "kernel": number(stream.lostInKernel), "journal": JSONValue(stream.lostInJournal),
+            "kernel": number(stream.lostInKernel),
+            "unknown_gaps": JSONValue(stream.unknownGaps),
+            "journal": JSONValue(stream.lostInJournal),
         ],
         "rate_limited": number(stream.rateLimited),
         "oldest_seq": JSONValue(stream.oldestSequence),

@@ -1,3 +1,4 @@
+internal import BTF
 internal import ControlPlane
 internal import Events
 internal import HTTP
@@ -120,15 +121,7 @@ struct EventQuery {
                 throw Self.problem(error, text)
             }
         }
-        if let text = try call.parameter("fields") {
-            let names = text.split(separator: ",", omittingEmptySubsequences: false)
-            guard names.count <= Self.mostFields, !names.contains(where: \.isEmpty) else {
-                throw Problem(
-                    .invalidParameter,
-                    "fields=\(text) is not allowed: up to \(Self.mostFields) members, pid,comm.")
-            }
-            query.fields = names.map(String.init)
-        }
+        if let text = try call.parameter("fields") { query.fields = try Self.fields(text) }
         if let text = try call.parameter("sample") {
             let parts = text.split(separator: "/", omittingEmptySubsequences: false)
             guard parts.count == 2, let count = UInt64(parts[0]), let of = UInt64(parts[1]),
@@ -151,6 +144,32 @@ struct EventQuery {
                     "resolve=\(word) is not allowed: symbols, cgroups, users, all.")
             }
         }
+    }
+
+    private static func fields(_ text: String) throws(Problem) -> [String] {
+        let fields = text.split(separator: ",", omittingEmptySubsequences: false)
+        guard fields.count <= mostFields else {
+            throw Problem(
+                .invalidParameter, "fields=\(text) is not allowed: up to \(mostFields) members.")
+        }
+        for field in fields {
+            do { try MemberPath.check(String(field)) } catch {
+                let before = text.utf8.distance(from: text.startIndex, to: field.startIndex)
+                throw problem(
+                    fields: text, "is not understood", error.reason, before + error.offset + 1)
+            }
+        }
+        return fields.map(String.init)
+    }
+
+    /// - Parameter position: in the whole list, in bytes from 1.
+    static func problem(fields text: String, _ what: String, _ reason: String, _ position: Int)
+        -> Problem
+    {
+        var problem = Problem(
+            .invalidParameter, "fields=\(text) \(what) at byte \(position): \(reason).")
+        problem.members["position"] = .number(Int64(position))
+        return problem
     }
 
     static func problem(_ error: FilterError, _ text: String) -> Problem {

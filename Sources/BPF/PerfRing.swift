@@ -28,6 +28,7 @@ final class PerfRing {
         var after: UInt64
     }
 
+    let cpu: Int32
     let event: FileDescriptor
     private let dataBytes: Int
     private let mapBytes: Int
@@ -49,6 +50,7 @@ final class PerfRing {
     /// - Parameter dataBytes: a power of two, at least a page.
     /// - Throws: `ENODEV` the CPU is offline; `EMFILE`; `ENOMEM`, `EPERM` (`perf_event_mlock_kb`).
     init(cpu: Int32, dataBytes: Int) throws(BPFError) {
+        self.cpu = cpu
         self.dataBytes = dataBytes
         do {
             event = try Self.open(cpu, readsLosses: true)

@@ -95,6 +95,16 @@ public final class PerfRings: @unchecked Sendable {
         return taken
     }
 
+    /// Takes the rings out of the map: from then on `bpf_perf_event_output` fails (`ENOENT`), but
+    /// for a program that is just at it, for which this waits two milliseconds.
+    public func cutOff() {
+        for ring in rings {
+            // What cannot be taken out stays as it is until the ring is closed.
+            _ = try? map.delete(Self.bytes(UInt32(ring.cpu)).span)
+        }
+        Clock.sleep(nanoseconds: 2_000_000)
+    }
+
     /// Gives the space of all that was taken back to the kernel.
     public func release() { for ring in rings { ring.release() } }
 }

@@ -33,6 +33,8 @@ struct RenderOperation: Sendable {
     var rare = RareKind.bool
 
     static let toEnd = UInt32.max
+    /// Of a loop: once where the record has the element, else not.
+    static let once = UInt32.max - 1
     /// Bytes of one literal.
     static let mostLiteral = 16
 
@@ -150,6 +152,8 @@ struct RenderProgram: Sendable {
             array(element, toEnd ? nil : count, node, layout, offset)
         case .composite(let number):
             composite(layout.composites[number], layout, offset, isTail: isTail)
+        case .elements(let elements, let stride):
+            self.elements(elements, stride, layout, offset, isOpen: isTail && node.isFlexible)
         }
     }
 
@@ -216,6 +220,34 @@ struct RenderProgram: Sendable {
             // The loop's whole text is in the reservation that it began with.
             (reserveIndex, reserved) = (outer, outerReserved)
             operations[reserveIndex].size = UInt32(reserved + JSONText.slack)
+        }
+        literal("]".utf8)
+    }
+
+    /// Some elements of an array, in their places: `[null,null,7]`.
+    /// - Parameter isOpen: whether the record has only some of them.
+    private mutating func elements(
+        _ elements: [ValueElement], _ stride: Int, _ layout: ValueLayout, _ offset: Int,
+        isOpen: Bool
+    ) {
+        literal("[".utf8)
+        var next = 0
+        for element in elements {
+            let place = offset + element.index * stride
+            if isOpen {
+                append(
+                    .loop, offset: place, size: Int(RenderOperation.once), text: 0, stride: stride)
+            }
+            let loop = operations.count - 1
+            if isOpen { reserve() }
+            if next > 0 { literal(",".utf8) }
+            for _ in next..<element.index { literal("null,".utf8) }
+            emit(element.node, layout, offset: isOpen ? 0 : place, isTail: false)
+            next = element.index + 1
+            guard isOpen else { continue }
+            append(.end, offset: 0, size: 0, text: 1)
+            operations[loop].next = UInt32(operations.count)
+            reserve()
         }
         literal("]".utf8)
     }

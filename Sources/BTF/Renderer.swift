@@ -1,10 +1,10 @@
 import JSON
 
 // SAFETY: of this whole file: `record` points to `count` bytes that the caller of `render` lends
-// for the call; every offset lies within the plan's size, which `render` has compared with `count`,
-// or is compared here (`toEnd`). The operations are the program's array, borrowed for the call; a
-// program ends every body with `.end`. `out` stays within what the last `.reserve` made
-// room for: the program has added up the longest text of each value.
+// for the call; every offset lies within the plan's least size, which `render` has compared with
+// `count`, or is compared here (`toEnd`, `once`). The operations are the program's array, borrowed
+// for the call; a program ends every body with `.end`. `out` stays within what the last `.reserve`
+// made room for: the program has added up the longest text of each value.
 @unsafe struct Renderer {
     let operations: UnsafePointer<RenderOperation>
     // Its owner is on the stack of `render`; a retain for each record would be contended by
@@ -99,8 +99,9 @@ import JSON
         let body = unsafe operation - operations + 1
         let stride = Int(step.stride)
         var times = Int(step.size)
-        if step.size == RenderOperation.toEnd {
+        if step.size >= RenderOperation.once {
             times = unsafe stride == 0 ? 0 : bytesLeft(from: first) / stride
+            if step.size == RenderOperation.once { times = min(times, 1) }
         }
         var out = unsafe begin
         for index in 0..<times {

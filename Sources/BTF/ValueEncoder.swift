@@ -66,7 +66,7 @@ struct ValueEncoder {
             guard value.string == text else {
                 throw error("\(text) belongs to the kernel and is never written: leave it out")
             }
-        case .raw:
+        case .raw, .elements:
             throw error(
                 "\"hex:…\" of \(node.size) bytes is wanted, not \(described(value))")
         case .array(let element, let count):

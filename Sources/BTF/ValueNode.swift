@@ -27,6 +27,8 @@ struct ValueNode: Sendable {
         case opaque(String)
         case array(element: Int, count: Int)
         case composite(Int)
+        /// Of an array, what a client asked for; rendered only.
+        case elements([ValueElement], stride: Int)
     }
 
     let shape: Shape
@@ -44,6 +46,12 @@ struct ValueNode: Sendable {
     /// Text of more than this is not rendered: only a blob made to harm asks for it.
     static let maximumTextSize = 1 << 30
     static let maximumOperationCount = 1 << 17
+}
+
+/// An element of an array, by its number.
+struct ValueElement: Sendable {
+    let index: Int
+    let node: Int
 }
 
 /// A struct, union or data section with the members of its anonymous members.
@@ -72,7 +80,7 @@ struct ValueField: Sendable {
     }
 
     let name: String
-    let node: Int
+    var node: Int
     /// Bytes from the start of the parent.
     let offset: Int
     let bits: Bits?

@@ -30,7 +30,7 @@ extension ValueLayout {
         case .integer, .enumeration, .bytes, .raw, .address, .hardwareAddress, .bigEndian,
             .histogram:
             return true
-        case .bool, .pointer, .opaque, .float, .text: return false
+        case .bool, .pointer, .opaque, .float, .text, .elements: return false
         case .array(let element, _): return isAlwaysExact(element)
         case .composite(let number):
             let composite = composites[number]
@@ -47,6 +47,7 @@ extension ValueLayout {
             return true
         case .bool:
             return bytes[offset] <= 1 && isZero(offset + 1..<offset + node.size, bytes)
+        case .elements: return false
         case .pointer, .opaque: return isZero(offset..<offset + node.size, bytes)
         case .float: return !isNaN(node.size, at: offset, bytes)
         case .text:

@@ -25,6 +25,9 @@ extension ValuePlan {
         public let isBigEndian: Bool
         /// Whether it is the array at the end of the record that takes what bytes are left.
         public var isFlexible = false
+        /// Of what lies in an element of a flexible array: bytes up to the element's end, which a
+        /// value must have to have the element. 0 of all others.
+        public var elementEnd = 0
         fileprivate let enumeration: Int?
         fileprivate let node: Int
 
@@ -46,14 +49,14 @@ extension ValuePlan {
     }
 
     /// - Parameter offset: bytes from the start of the record to the field's parent.
-    private func member(_ field: ValueField, named name: String, at offset: Int) -> Member {
+    func member(_ field: ValueField, named name: String, at offset: Int) -> Member {
         member(
             field.node, named: name, at: offset + field.offset,
             bits: field.bits.map { (8 * offset + $0.offset, $0.size) },
             isFlexible: field.isFlexible)
     }
 
-    private func member(
+    func member(
         _ index: Int, named name: String, at offset: Int, bits: (offset: Int, size: Int)? = nil,
         isFlexible: Bool = false
     ) -> Member {
@@ -66,36 +69,6 @@ extension ValuePlan {
             name: name, kind: kind, typeName: layout.typeName(node), offset: offset,
             size: node.size, isSigned: isSigned, bits: bits, isBigEndian: isBigEndian,
             isFlexible: isFlexible, enumeration: enumeration, node: index)
-    }
-
-    /// The member at a path, `task.pid`, `args[1]` or `args.1`: members of structs by name,
-    /// elements of arrays of a fixed length by number. A name with a dot in it is found as it is.
-    /// `nil` where there is none.
-    public func member(at path: String) -> Member? {
-        let layout = compiled.layout
-        var found: Member?
-        var (node, base) = (layout.root, 0)
-        var rest = path[...]
-        while true {
-            switch layout.nodes[node].shape {
-            case .composite(let number):
-                let composite = layout.composites[number]
-                guard let index = composite.index[String(PathStep.name(&rest, composite.index))]
-                else { return nil }
-                let field = composite.fields[index]
-                found = member(field, named: path, at: base)
-                (node, base) = (field.node, base + field.offset)
-                if field.bits != nil && !rest.isEmpty { return nil }
-            case .array(let element, let count):
-                guard let index = PathStep.index(&rest), index < count else { return nil }
-                base += index * layout.nodes[element].size
-                node = element
-                found = member(node, named: path, at: base)
-            default: return nil
-            }
-            if rest.isEmpty { return found }
-            guard PathStep.goesOn(&rest) else { return nil }
-        }
     }
 
     /// The members of a member that is a struct or a union, by their paths; none of others.
@@ -171,7 +144,7 @@ extension ValuePlan {
         case .text: (.text, false, nil)
         case .bytes, .raw: (.bytes, false, nil)
         case .opaque: (.kernel, false, nil)
-        case .array: (.array, false, nil)
+        case .array, .elements: (.array, false, nil)
         case .composite: (.structure, false, nil)
         }
     }
@@ -260,32 +233,5 @@ extension ValuePlan {
             return nil
         default: return "there is a \(layout.typeName(node)) in it"
         }
-    }
-}
-
-/// The steps of a path to a member, taken from its beginning.
-private enum PathStep {
-    /// A member's name: up to the next `.` or `[`, or all there is where that is one.
-    static func name(_ path: inout Substring, _ known: [String: Int]) -> Substring {
-        let whole = path
-        let name = known[String(whole)] != nil ? whole : whole.prefix { $0 != "." && $0 != "[" }
-        path = whole.dropFirst(name.count)
-        return name
-    }
-
-    /// An element's number, `[1]` or `1`.
-    static func index(_ path: inout Substring) -> Int? {
-        let isBracketed = path.first == "["
-        if isBracketed { path = path.dropFirst() }
-        let digits = path.prefix { $0.isASCII && $0.isNumber }
-        path = path.dropFirst(digits.count)
-        guard !isBracketed || path.popFirst() == "]" else { return nil }
-        return Int(digits)
-    }
-
-    /// Steps over the dot before a name or a number; a bracket follows without one.
-    static func goesOn(_ path: inout Substring) -> Bool {
-        if path.first == "[" { return true }
-        return path.popFirst() == "." && path.first != "["
     }
 }

@@ -39,6 +39,9 @@ public struct ValueError: Error, Sendable, Hashable {
 public struct ValuePlan: Sendable {
     /// Bytes of a value; of a struct that ends in a flexible array: without it.
     public var size: Int { compiled.size }
+    /// Bytes that a value has at least: of a struct that ends in a flexible array those before it,
+    /// without the padding that `sizeof` counts behind.
+    public var leastSize: Int { compiled.leastSize }
     /// The type as C writes it.
     public var typeName: String { compiled.typeName }
     /// Whether the type ends in a flexible array, so that a value may be longer than `size`.
@@ -49,18 +52,20 @@ public struct ValuePlan: Sendable {
         let program: RenderProgram
         let decoding: DecodeProgram
         let size: Int
+        let leastSize: Int
         let typeName: String
         /// A value that is all text can be mistaken for `hex:…`.
         let isText: Bool
         /// Whether a key of any bytes is shown so that it comes back.
         let isAlwaysExact: Bool
 
-        init(_ layout: ValueLayout) {
+        init(_ layout: ValueLayout, leastSize: Int?) {
             self.layout = layout
             let root = layout.nodes[layout.root]
             program = RenderProgram(layout)
             decoding = DecodeProgram(layout)
             size = root.size
+            self.leastSize = leastSize ?? layout.leastSize(layout.root)
             typeName = layout.typeName(root)
             isAlwaysExact = layout.isAlwaysExact(layout.root)
             if case .text = root.shape { isText = true } else { isText = false }
@@ -74,25 +79,29 @@ public struct ValuePlan: Sendable {
     /// - Throws: `type` has no values (`void`, functions, forward declarations), or is not sound:
     ///   members outside their struct, integers of unknown sizes, over 1 GiB.
     public init(_ types: BTFTypes, type: BTFTypes.ID) throws(BTFError) {
-        compiled = Compiled(try ValueLayout(types, type: type))
+        self.init(try ValueLayout(types, type: type))
     }
 
     /// A plan of a variable, whose declaration may have a tag of its own.
     public init(_ types: BTFTypes, variable: BTFTypes.Variable) throws(BTFError) {
-        compiled = Compiled(try ValueLayout(types, variable: variable))
+        self.init(try ValueLayout(types, variable: variable))
     }
 
-    init(_ layout: ValueLayout) { compiled = Compiled(layout) }
+    /// - Parameter leastSize: where that is not the layout's: of a part of a value.
+    init(_ layout: ValueLayout, leastSize: Int? = nil) {
+        compiled = Compiled(layout, leastSize: leastSize)
+    }
 
     /// A plan without BTF: an unsigned integer of 1, 2, 4 or 8 bytes (shown as number), else hex.
     public init(untyped size: Int) { self.init(ValueLayout(untyped: size)) }
 
-    /// Appends the value as JSON. `bytes` has at least `size` bytes; more than that is a flexible
-    /// array's, where the type ends in one.
+    /// Appends the value as JSON. `bytes` has at least `leastSize` bytes; more than that is a
+    /// flexible array's, where the type ends in one.
     public func render(_ bytes: Span<UInt8>, into json: inout JSONWriter) {
         let compiled = compiled
         precondition(
-            bytes.count >= compiled.size, "\(bytes.count) bytes for a type of \(compiled.size)")
+            bytes.count >= compiled.leastSize,
+            "\(bytes.count) bytes for a type of \(compiled.leastSize)")
         if compiled.isText, renderAmbiguousText(bytes, &json) { return }
         // SAFETY: both pointers are borrowed from arrays that `compiled` and `bytes` keep alive
         // until the closures return; Renderer says what it reads and writes.

@@ -99,8 +99,7 @@ public final class Node: Sendable {
         events = try EventStreams(
             directory: configuration.journalDirectory, limits: configuration.journalLimits,
             pace: configuration.pace, resolver: HostNames())
-        // One that was killed has left it.
-        events.removeTraceInstance(events.traceInstance)
+        events.resumeTracePipe(instance: events.traceInstance)
         let tokens = try Tokens(registry)
         self.tokens = tokens
         attempts = try AttemptLog { [registry] batch in

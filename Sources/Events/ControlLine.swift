@@ -25,11 +25,12 @@ struct ControlLine {
         }
     }
 
-    func gap(_ lost: UInt64, _ place: GapPlace, of key: StreamKey) -> [UInt8] {
+    /// - Parameter lost: nil where nobody knows.
+    func gap(_ lost: UInt64?, _ place: GapPlace, of key: StreamKey) -> [UInt8] {
         if format == .csv { return gapRow(lost, place, key) }
         return line("gap") { json in
             json.raw(",\"lost\":")
-            json.integer(lost)
+            if let lost { json.integer(lost) } else { json.null() }
             json.raw(",\"where\":")
             json.string(place.rawValue)
             json.raw(",\"program\":")
@@ -46,10 +47,11 @@ struct ControlLine {
         }
     }
 
-    private func gapRow(_ lost: UInt64, _ place: GapPlace, _ key: StreamKey) -> [UInt8] {
+    private func gapRow(_ lost: UInt64?, _ place: GapPlace, _ key: StreamKey) -> [UInt8] {
         let cells: [[UInt8]] = [
             Array("gap".utf8), cursor.text, [], [], CSVText.cell(key.program),
-            CSVText.cell(key.map), [], Array(String(lost).utf8), Array(place.rawValue.utf8),
+            CSVText.cell(key.map), [], lost.map { Array(String($0).utf8) } ?? [],
+            Array(place.rawValue.utf8),
         ]
         return Array(cells.joined(separator: ",".utf8))
             + [UInt8](repeating: UInt8(ascii: ","), count: columns) + [13, 10]
@@ -81,9 +83,24 @@ struct ControlLine {
     }
 }
 
+/// A gap that the journal tells of.
+struct ToldGap {
+    let place: GapPlace
+    /// Numbers that it takes.
+    let numbers: UInt64
+    /// nil where nobody knows.
+    let lost: UInt64?
+
+    init(_ entry: EntryHeader, lost: UInt64) {
+        place = entry.flags & EntryHeader.journalGap != 0 ? .journal : .kernel
+        numbers = lost
+        self.lost = entry.flags & EntryHeader.unknownGap != 0 ? nil : lost
+    }
+}
+
 /// Where the records of a gap were lost.
 enum GapPlace: String, Sendable {
-    /// The ring was full.
+    /// The ring was full, or died with the daemon.
     case kernel
     /// Evicted before the reader came, no room in the journal, or damaged.
     case journal

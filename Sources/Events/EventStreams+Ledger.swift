@@ -40,13 +40,15 @@ extension EventStream {
             for reason in InvalidReason.allCases where end.invalid[Int(reason.rawValue)] > 0 {
                 invalid[reason.name] = end.invalid[Int(reason.rawValue)]
             }
-            let counts = state.countsLosses
+            // What nobody knows once nobody knows from then on.
+            let counts = state.countsLosses && end.unknownGaps == 0
             return StreamLedger(
                 key: key, isOpen: state.isOpen,
                 produced: counts ? received + end.lostInKernel + end.lostInJournal : nil,
                 received: received, invalid: invalid, journaled: end.records,
                 evicted: state.oldest.records, lostInKernel: counts ? end.lostInKernel : nil,
-                rateLimited: rateLimited, lostInJournal: end.lostInJournal,
+                unknownGaps: end.unknownGaps, rateLimited: rateLimited,
+                lostInJournal: end.lostInJournal,
                 oldestSequence: state.oldest.nextSequence, nextSequence: end.nextSequence,
                 retainedBytes: state.retainedBytes, sharedWith: sharedWith,
                 readers: readers.map { $0.place.ledger($0.id, end) })

@@ -10,13 +10,43 @@ extension EventStreams {
         let types = streams.flatMap(\.knownSchemas).flatMap(\.types)
         let wanted = types.filter { query.type == nil || $0.name == query.type }
         if let filter = query.filter { try check(filter, wanted, hasStreams: !streams.isEmpty) }
-        for field in query.fields where !wanted.isEmpty {
-            guard wanted.contains(where: { $0.plan.selecting([field]) != nil }) else {
-                throw .unknownField(field)
-            }
-        }
+        try check(fields: query.fields, wanted)
         if query.format == .csv { query.columns = columns(query, wanted, streams) }
         return query
+    }
+
+    /// Elements of arrays that fields may leave out in all, each of which is a `null` on the line.
+    private static let mostElementsBefore = 4096
+
+    /// Whether each field is in one of the types; of none nothing can be said.
+    private func check(fields: [String], _ types: [RecordType]) throws(SubscribeError) {
+        guard !types.isEmpty else { return }
+        var position = 1
+        var elementsBefore = 0
+        for field in fields {
+            var failure: MemberPathError?
+            var isFound = false
+            for type in types where !isFound {
+                do {
+                    _ = try type.plan.find(field)
+                    isFound = true
+                    elementsBefore += type.plan.elementsBefore(field)
+                } catch {
+                    // The type that has more of the path says what is wrong with it.
+                    if error.offset > failure?.offset ?? -1 { failure = error }
+                }
+            }
+            if !isFound, let failure {
+                throw .unknownField(
+                    field, reason: failure.reason, position: position + failure.offset)
+            }
+            guard elementsBefore <= Self.mostElementsBefore else {
+                throw .unknownField(
+                    field, reason: "more than \(Self.mostElementsBefore) elements before it",
+                    position: position)
+            }
+            position += field.utf8.count + 1
+        }
     }
 
     private func check(_ filter: Filter, _ types: [RecordType], hasStreams: Bool)

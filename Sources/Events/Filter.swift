@@ -133,7 +133,7 @@ private struct FilterParser {
             throw FilterError(
                 reason: "more than \(Filter.mostComparisons) comparisons", position: position)
         }
-        if case .word(let member) = token, !["true", "false", "in"].contains(member) {
+        if case .word(let member) = token, !["true", "false"].contains(member) {
             return try comparison(of: member)
         }
         // The value first: 7 == pid.

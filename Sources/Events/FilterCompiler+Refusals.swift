@@ -1,22 +1,13 @@
 internal import BTF
 
 extension FilterCompiler {
-    /// The path of a member that is not there: told of the first of its steps that leads nowhere.
-    func unknown(_ path: String, _ position: Int, in type: RecordType) -> FilterError {
-        var parent = path[...]
-        while let end = parent.lastIndex(where: { $0 == "." || $0 == "[" }) {
-            parent = parent[..<end]
-            guard let member = type.plan.member(at: String(parent)) else { continue }
-            return FilterError(
-                reason: "\(parent) is a \(member.typeName) and has no "
-                    + "\(path[parent.endIndex...].drop { $0 == "." })"
-                    + (parts(member, type).map { ": there is \($0)" } ?? ""),
-                position: position, isUnknownMember: true)
+    /// The member at a path, which stands at this byte of the filter.
+    func member(_ path: String, _ position: Int) throws(FilterError) -> ValuePlan.Member {
+        do { return try type.plan.find(path) } catch {
+            throw FilterError(
+                reason: error.reason, position: position + error.offset,
+                isUnknownMember: !error.isSpelling)
         }
-        let names = type.plan.members.prefix(Self.mostNames).map(\.name).joined(separator: ", ")
-        return FilterError(
-            reason: "struct \(type.name) has no member \(path): " + names, position: position,
-            isUnknownMember: true)
     }
 
     /// A struct, an array or the kernel's own, where a single value is wanted.
@@ -24,7 +15,7 @@ extension FilterCompiler {
         -> FilterError
     {
         let advice =
-            parts(member, type).map { "is not a single value: compare \($0)" }
+            type.plan.parts(of: member).map { "is not a single value: compare \($0)" }
             ?? "cannot be compared"
         return FilterError(
             reason: "\(member.name), a \(member.typeName), " + advice, position: position)
@@ -35,7 +26,7 @@ extension FilterCompiler {
         _ word: String, _ member: ValuePlan.Member, _ position: Int, in type: RecordType
     ) -> FilterError {
         if word.contains(where: { $0 == "." || $0 == "[" }) {
-            return unknown(word, position, in: type)
+            do { _ = try self.member(word, position) } catch { return error }
         }
         let reason =
             member.kind == .enumeration
@@ -43,18 +34,6 @@ extension FilterCompiler {
             : "\(word) is no member of struct \(type.name), and text stands in quotes"
         return FilterError(reason: reason, position: position)
     }
-
-    /// What of a member can be compared: `place.cpu, place.numbers`, `numbers[0] to numbers[2]`.
-    private func parts(_ member: ValuePlan.Member, _ type: RecordType) -> String? {
-        let members = type.plan.members(of: member)
-        if !members.isEmpty {
-            return members.prefix(Self.mostNames).map(\.name).joined(separator: ", ")
-        }
-        guard let count = type.plan.elementCount(of: member), count > 0 else { return nil }
-        return "\(member.name)[0]" + (count > 1 ? " to \(member.name)[\(count - 1)]" : "")
-    }
-
-    private static var mostNames: Int { 20 }
 }
 
 extension ValuePlan.Member {

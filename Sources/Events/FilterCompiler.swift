@@ -3,7 +3,7 @@ internal import JSON
 
 /// Turns comparisons into tests on the bytes of one type.
 struct FilterCompiler {
-    private let type: RecordType
+    let type: RecordType
 
     init(_ type: RecordType) { self.type = type }
 
@@ -11,14 +11,11 @@ struct FilterCompiler {
     typealias Alternatives = [(kind: FilterProgram.Kind, isNegated: Bool)]
 
     func tests(_ comparison: Filter.Comparison) throws(FilterError) -> Alternatives {
-        guard let member = type.plan.member(at: comparison.member) else {
-            throw unknown(comparison.member, comparison.position, in: type)
-        }
+        let member = try member(comparison.member, comparison.position)
         if member.isInteger {
             return try integer(comparison, member)
         }
-        let bytes = ByteField(
-            offset: member.offset, size: member.size, isFlexible: member.isFlexible)
+        let bytes = ByteField(member)
         if comparison.operation == .isSet {
             return [member.kind == .text ? (.text(bytes, []), true) : (.notEmpty(bytes), false)]
         }
@@ -105,7 +102,8 @@ struct FilterCompiler {
         _ operation: Filter.Operator, _ word: String, _ position: Int,
         _ member: ValuePlan.Member, _ field: IntegerField
     ) throws(FilterError) -> (kind: FilterProgram.Kind, isNegated: Bool) {
-        guard let other = type.plan.member(at: word) else {
+        // A word without steps may have been meant for text: then that is said.
+        guard let other = try? type.plan.find(word) else {
             throw noOperand(word, member, position, in: type)
         }
         guard let otherField = IntegerField(other) else {
@@ -234,7 +232,9 @@ struct FilterCompiler {
     private func float(_ comparison: Filter.Comparison, _ member: ValuePlan.Member)
         throws(FilterError) -> Alternatives
     {
-        let field = FloatField(offset: member.offset, isDouble: member.size == 8)
+        let field = FloatField(
+            offset: member.offset, isDouble: member.size == 8,
+            end: max(member.offset + member.size, member.elementEnd))
         var tests: Alternatives = []
         for operand in comparison.operands {
             let number: Double

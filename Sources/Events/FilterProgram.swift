@@ -20,6 +20,10 @@ struct FilterProgram: Sendable {
         var kind: Kind
         var onTrue: Int
         var onFalse: Int
+        /// Where the record is too short for it: an element that it does not have.
+        var onAbsent: Int
+        /// Bytes that the record must have.
+        var end: Int
     }
 
     static let accept = -1
@@ -32,7 +36,7 @@ struct FilterProgram: Sendable {
 
     /// - Throws: a member that the type does not have, or a value that it cannot be compared with.
     init(_ filter: Filter, _ type: RecordType) throws(FilterError) {
-        size = type.plan.size
+        size = type.plan.leastSize
         let compiler = FilterCompiler(type)
         first = try emit(filter.root, compiler, Self.accept, Self.reject)
     }
@@ -55,7 +59,7 @@ struct FilterProgram: Sendable {
                 tests.append(
                     Test(
                         kind: kind, onTrue: isNegated ? next : onTrue,
-                        onFalse: isNegated ? onTrue : next))
+                        onFalse: isNegated ? onTrue : next, onAbsent: next, end: kind.end))
                 next = tests.count - 1
             }
             return next
@@ -69,6 +73,10 @@ struct FilterProgram: Sendable {
             var at = first
             while at >= 0 {
                 let test = tests[at]
+                guard record.count >= test.end else {
+                    at = test.onAbsent
+                    continue
+                }
                 at = unsafe test.kind.holds(record) ? test.onTrue : test.onFalse
             }
             return at == Self.accept
@@ -80,6 +88,8 @@ struct FilterProgram: Sendable {
 struct FloatField: Sendable {
     let offset: Int
     let isDouble: Bool
+    /// Bytes that a record must have for it.
+    let end: Int
 }
 
 /// Bytes of a record; those of a flexible array reach to its end.
@@ -88,7 +98,15 @@ struct ByteField: Sendable {
     let size: Int
     let isFlexible: Bool
 
-    // SAFETY: fields lie within the type's size, which was compared with the record's.
+    /// Bytes that a record must have for it.
+    let end: Int
+
+    init(_ member: ValuePlan.Member) {
+        (offset, size, isFlexible) = (member.offset, member.size, member.isFlexible)
+        end = isFlexible ? offset : max(offset + size, member.elementEnd)
+    }
+
+    // SAFETY: the caller compared `end` with the record's length.
     func bytes(_ record: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         let end = isFlexible ? record.count : offset + size
         return unsafe UnsafeRawBufferPointer(rebasing: record[offset..<max(offset, end)])
@@ -103,7 +121,19 @@ struct ByteField: Sendable {
 }
 
 extension FilterProgram.Kind {
-    // SAFETY: `record` has the type's bytes, within which all fields lie.
+    /// Bytes that a record must have for its fields.
+    fileprivate var end: Int {
+        switch self {
+        case .range(let field, _, _), .mask(let field, _): field.end
+        case .pair(let one, _, let other): max(one.end, other.end)
+        case .number(let field, _, _): field.end
+        case .text(let field, _), .pattern(let field, _), .bytes(let field, _),
+            .notEmpty(let field):
+            field.end
+        }
+    }
+
+    // SAFETY: `record` has `end` bytes, within which all fields lie.
     fileprivate func holds(_ record: UnsafeRawBufferPointer) -> Bool {
         guard let base = record.baseAddress else { return false }
         switch self {

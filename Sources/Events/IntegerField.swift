@@ -24,11 +24,11 @@ struct IntegerField: Sendable, Hashable {
         if let bits = member.bits {
             guard bits.size <= 64 else { return nil }
             (width, firstBit, bitCount) = (.bits, bits.offset, bits.size)
-            end = (bits.offset + bits.size + 7) / 8
+            end = max((bits.offset + bits.size + 7) / 8, member.elementEnd)
             return
         }
         (firstBit, bitCount) = (8 * member.offset, 8 * member.size)
-        end = member.offset + member.size
+        end = max(member.offset + member.size, member.elementEnd)
         switch member.size {
         case _ where member.isBigEndian && [2, 4, 8].contains(member.size): width = .bigEndian
         case 1: width = .one

@@ -143,9 +143,9 @@ struct LineRenderer: ~Copyable {
         } else {
             line.raw("{}")
         }
-        if shape.showsTrailing, record.count > shape.size {
+        if let offset = shape.trailingOffset(of: record.count) {
             line.raw(",\"trailing\":")
-            line.hex(record.extracting(shape.size..<record.count), prefix: "hex:")
+            line.hex(record.extracting(offset..<record.count), prefix: "hex:")
         }
         // First what costs nothing to ask: the resolver would be copied for each line.
         guard !shape.resolved.isEmpty, let resolver else { return }
@@ -170,6 +170,8 @@ struct LineRenderer: ~Copyable {
             scratch.removeAll()
             cell.plan.render(record, into: &scratch)
             scratch.withBytes { text in
+                // Of a flexible array's element that the record does not have nothing is there.
+                guard cell.before < text.count - cell.behind else { return }
                 CSVText.append(
                     text.extracting(cell.before..<text.count - cell.behind), to: &line)
             }

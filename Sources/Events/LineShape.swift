@@ -13,6 +13,8 @@ final class LineShape: Sendable {
         let width: Int
         let count: Int
         let isArray: Bool
+        /// Whether it has what the record has bytes for.
+        let isFlexible: Bool
     }
 
     /// One cell of a row.
@@ -26,8 +28,11 @@ final class LineShape: Sendable {
     let head: [UInt8]
     /// `nil`: nothing of the type is shown.
     let plan: ValuePlan?
+    /// Bytes that a record has at least.
     let size: Int
-    let showsTrailing: Bool
+    /// Whether bytes that no member has are told.
+    private let showsTrailing: Bool
+    private let tail: ValuePlan.Tail?
     let resolved: [Resolved]
     /// Of CSV; `nil` where the type has no such member.
     let cells: [Cell?]
@@ -37,17 +42,26 @@ final class LineShape: Sendable {
         let isCSV = variant.format == .csv
         head = isCSV ? CSVText.cell(type.name) + Array(",,".utf8) : Self.head(type.name)
         plan = selection.fields.isEmpty ? type.plan : type.plan.selecting(selection.fields)
-        size = type.plan.size
-        showsTrailing = !type.plan.isFlexible && selection.fields.isEmpty
+        size = type.plan.leastSize
+        tail = type.plan.tail
+        showsTrailing = selection.fields.isEmpty
         resolved = isCSV ? [] : Self.resolved(type, selection)
         cells =
             !isCSV
             ? []
             : selection.columns.map { path in
                 guard let plan = type.plan.selecting([path]) else { return nil }
-                let frame = ValuePlan.frame(of: path)
+                let frame = type.plan.frame(of: path)
                 return Cell(plan: plan, before: frame.before, behind: frame.behind)
             }
+    }
+
+    /// Where the bytes of a record begin that no member has: behind the type, or behind the last
+    /// whole element of its flexible array. `nil` where there are none to be told.
+    func trailingOffset(of count: Int) -> Int? {
+        guard showsTrailing, count > size else { return nil }
+        let offset = tail?.shownCount(of: count) ?? size
+        return offset < count ? offset : nil
     }
 
     /// Of records whose type is not known, or no name.
@@ -63,25 +77,38 @@ final class LineShape: Sendable {
     private static let cgroupNames: Set = ["cgroup", "cgroup_id", "cgid"]
     private static let userNames: Set = ["uid", "euid", "suid", "fsuid", "loginuid", "owner_uid"]
 
+    /// Whether a member is among the fields, itself or with what it is in.
+    private static func isShown(_ name: String, _ selection: Selection) -> Bool {
+        selection.fields.isEmpty
+            || selection.fields.contains { field in
+                name == field || name.hasPrefix(field + ".") || name.hasPrefix(field + "[")
+            }
+    }
+
     private static func resolved(_ type: RecordType, _ selection: Selection) -> [Resolved] {
         let declared = Set(type.addresses.map(\.name))
-        return type.plan.members.compactMap { member in
-            guard selection.fields.isEmpty || selection.fields.contains(member.name) else {
-                return nil
-            }
+        let members = type.plan.nestedMembers
+        let known = Set(members.map(\.name))
+        // Elements of arrays are looked at where they are named.
+        let elements = type.addresses.filter { !known.contains($0.name) }
+        return (members + elements).compactMap { member in
+            guard isShown(member.name, selection) else { return nil }
+            let name = member.name.split(separator: ".").last.map(String.init) ?? ""
             let isNumber = member.kind == .integer && member.bits == nil
             let isWide = member.size == 8 && (isNumber || member.kind == .pointer)
-            let isStack = member.kind == .array && member.size % 8 == 0 && member.size > 0
-            let isAsked = selection.resolves.contains(.symbols) && symbolNames.contains(member.name)
+            let isStack =
+                member.kind == .array && member.size % 8 == 0
+                && (member.size > 0 || member.isFlexible)
+            let isAsked = selection.resolves.contains(.symbols) && symbolNames.contains(name)
             if declared.contains(member.name) || isAsked && (isWide || isStack) {
                 return Resolved(.symbol, member, width: 8, isArray: !isWide)
             }
-            if selection.resolves.contains(.cgroups), cgroupNames.contains(member.name),
+            if selection.resolves.contains(.cgroups), cgroupNames.contains(name),
                 isNumber, member.size == 8
             {
                 return Resolved(.controlGroup, member, width: 8, isArray: false)
             }
-            if selection.resolves.contains(.users), userNames.contains(member.name), isNumber,
+            if selection.resolves.contains(.users), userNames.contains(name), isNumber,
                 member.size == 4
             {
                 return Resolved(.user, member, width: 4, isArray: false)
@@ -102,12 +129,14 @@ extension LineShape.Resolved {
         self.width = width
         count = member.size / width
         self.isArray = isArray
+        isFlexible = member.isFlexible
     }
 
     /// Appends the text of what the member's number stands for, `null` where that is not known.
     func write(_ record: Span<UInt8>, _ resolver: any ValueResolver, into json: inout JSONWriter) {
         json.raw(label.span)
         guard isArray else { return write(0, record, resolver, &json) }
+        let count = isFlexible ? (record.count - offset) / width : count
         json.raw("[")
         // The rest of a short stack is 0.
         for index in 0..<count where index == 0 || number(index, record) != 0 {

@@ -22,6 +22,7 @@ final class PerfSource: RecordSource, @unchecked Sendable {
     var pollDescriptor: Int32 { rings.pollDescriptor }
     var dataBytes: Int { rings.dataBytes }
     var isPadded: Bool { true }
+    var isVolatile: Bool { true }
     var lostRecords: UInt64? { rings.lostRecords }
     var hasMore: Bool { !rings.isEmpty }
 
@@ -44,6 +45,8 @@ final class PerfSource: RecordSource, @unchecked Sendable {
         // Every record moves it by at least one.
         return taken == 0 ? start : start + max(taken, count)
     }
+
+    func cutOff() { rings.cutOff() }
 
     func release(upTo position: UInt64) {
         rings.release()

@@ -188,24 +188,26 @@ private struct PumpRounds {
     ) throws(Errno) {
         close(stream)
         try poller.add(source.pollDescriptor, tag: stream.number)
-        writers[stream.number] = StreamWriter(stream, source, journal, schema, lostCounter)
+        let left = OpenMark.read(stream.directory)
+        let writer = StreamWriter(stream, source, journal, schema, lostCounter, left: left)
+        writers[stream.number] = writer
         unfinished.remove(stream.number)
         countQuiet()
         stream.state.withLock {
             $0.isOpen = true
             $0.countsLosses = lostCounter != nil || source.lostRecords != nil
         }
+        if left != nil {
+            wake(writer.lookForLosses(now: Clock.monotonicNanoseconds(), force: true))
+        }
+        OpenMark(identity: source.identity).write(stream.directory)
     }
 
     /// Takes what is in the ring, then lets go of it.
     mutating func close(_ stream: EventStream) {
         guard let writer = writers.removeValue(forKey: stream.number) else { return }
-        while true {
-            let drained = writer.drain(limit: pace.batchRecords, isLast: true)
-            wake(drained.waiting)
-            if drained.records == 0 { break }
-        }
-        wake(writer.lookForLosses(now: Clock.monotonicNanoseconds(), isLast: true))
+        empty(writer)
+        OpenMark.remove(stream.directory)
         // It is in there as long as the source lives: `open` added it.
         try? poller.remove(writer.source.pollDescriptor)
         unfinished.remove(stream.number)
@@ -213,8 +215,25 @@ private struct PumpRounds {
         stream.state.withLock { $0.isOpen = false }
     }
 
+    private func empty(_ writer: StreamWriter) {
+        while true {
+            let drained = writer.drain(limit: pace.batchRecords, isLast: true)
+            wake(drained.waiting)
+            if drained.records == 0 { break }
+        }
+        wake(writer.lookForLosses(now: Clock.monotonicNanoseconds(), isLast: true))
+    }
+
+    /// What lies in the kernel's own rings waits there for the next daemon; what does not outlive
+    /// this one is taken now.
     mutating func stop() {
         for writer in writers.values {
+            if writer.source.isVolatile {
+                writer.source.cutOff()
+                empty(writer)
+                OpenMark(identity: writer.source.identity, isEmptied: true)
+                    .write(writer.stream.directory)
+            }
             // The descriptors die with their rings.
             try? poller.remove(writer.source.pollDescriptor)
         }

@@ -132,7 +132,7 @@ struct Reader {
         /// Numbers that cannot be given.
         case gap(GapPlace, next: Totals)
         /// A gap that the journal tells of; it ends at this offset of the segment.
-        case told(GapPlace, lost: UInt64, Segment, end: Int, nanoseconds: UInt64)
+        case told(ToldGap, Segment, end: Int, nanoseconds: UInt64)
 
         /// Orders the streams of a merge; `nil` where there is nothing.
         var nanoseconds: UInt64? {
@@ -140,7 +140,7 @@ struct Reader {
             case .nothing: nil
             case .gap: 0
             case .entry(_, _, let entry): entry.nanoseconds
-            case .told(_, _, _, _, let nanoseconds): nanoseconds
+            case .told(_, _, _, let nanoseconds): nanoseconds
             }
         }
     }
@@ -170,8 +170,7 @@ struct Reader {
             }
             guard entry.isGap else { return .entry(segment, offset, entry) }
             return .told(
-                entry.flags & EntryHeader.journalGap != 0 ? .journal : .kernel,
-                lost: segment.gap(at: offset).lost, segment,
+                ToldGap(entry, lost: segment.gap(at: offset).lost), segment,
                 end: offset + EntryHeader.span(Int(entry.length)), nanoseconds: entry.nanoseconds)
         }
     }
@@ -185,12 +184,12 @@ struct Reader {
     }
 
     private mutating func sayTold(
-        _ index: Int, _ place: GapPlace, _ lost: UInt64, _ segment: Segment, end: Int,
+        _ index: Int, _ gap: ToldGap, _ segment: Segment, end: Int,
         _ buffer: inout OutputSpan<UInt8>
     ) {
-        places[index].sequence &+= lost
+        places[index].sequence &+= gap.numbers
         places[index].hint = (segment.firstSequence, end)
-        say(control.gap(lost, place, of: places[index].stream.key), &buffer)
+        say(control.gap(gap.lost, gap.place, of: places[index].stream.key), &buffer)
     }
 
     /// Whether the query's type leaves out all records of a segment.
@@ -212,8 +211,8 @@ struct Reader {
             switch next(index) {
             case .nothing: return
             case .gap(let place, let next): sayGap(index, place, next: next, &buffer)
-            case .told(let place, let lost, let segment, let end, _):
-                sayTold(index, place, lost, segment, end: end, &buffer)
+            case .told(let gap, let segment, let end, _):
+                sayTold(index, gap, segment, end: end, &buffer)
             case .entry(let segment, let offset, _):
                 if leavesOut(segment, places[index].stream) {
                     skip(index, segment)
@@ -322,8 +321,8 @@ struct Reader {
             switch best.next {
             case .nothing: return
             case .gap(let place, let next): sayGap(best.index, place, next: next, &buffer)
-            case .told(let place, let lost, let segment, let end, _):
-                sayTold(best.index, place, lost, segment, end: end, &buffer)
+            case .told(let gap, let segment, let end, _):
+                sayTold(best.index, gap, segment, end: end, &buffer)
             case .entry(let segment, let offset, _):
                 if leavesOut(segment, places[best.index].stream) {
                     skip(best.index, segment)

@@ -28,7 +28,8 @@ final class RecordCheck: Sendable {
     init(_ types: [RecordType], _ tag: RecordSchema.Tag?, _ rules: ValidationRules) {
         let all = types.map { type in
             Rules(
-                size: type.plan.size, fixedSize: type.plan.isFlexible ? nil : type.plan.size,
+                size: type.plan.leastSize,
+                fixedSize: type.plan.isFlexible ? nil : type.plan.size,
                 pid: Self.field(rules.pid, ["pid"], type.plan), time: Self.time(rules.time, type),
                 checksTime: rules.time != .off)
         }

@@ -46,6 +46,10 @@ package protocol RecordSource: AnyObject, Sendable {
     var hasMore: Bool { get }
     /// Whether records may lie there without the descriptor having become readable.
     var isQuiet: Bool { get }
+    /// Whether what lies in it, and what comes while no daemon is there, is lost with the daemon.
+    var isVolatile: Bool { get }
+    /// Sees to it that no record comes any more, so that the source can be emptied.
+    func cutOff()
     /// See `RingBuffer.take(from:limit:_:)`.
     func take(
         from start: UInt64, limit: Int,
@@ -61,6 +65,8 @@ extension RecordSource {
     package var isQuiet: Bool { false }
     package var hasFreshLosses: Bool { false }
     package var hasMore: Bool { false }
+    package var isVolatile: Bool { false }
+    package func cutOff() {}
 }
 
 /// A kernel's ring buffer as a source.

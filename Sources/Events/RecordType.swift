@@ -23,11 +23,15 @@ public struct RecordType: Sendable {
         self.plan = plan
         self.types = types
         self.typeID = typeID
-        let tagged = types.members(of: typeID, tagged: "kernel_address") + addresses
-        self.addresses = plan.members.filter { member in
-            let isDeclared =
-                member.typeName.hasPrefix("apiary_kaddr_t") || tagged.contains(member.name)
-            return isDeclared && member.size % 8 == 0 && member.bits == nil
+        let tagged = types.members(of: typeID, tagged: "kernel_address")
+        let declared = plan.nestedMembers.filter { member in
+            member.typeName.hasPrefix("apiary_kaddr_t") || tagged.contains(member.name)
+        }
+        let named = addresses.compactMap { plan.member(at: $0) }.filter { member in
+            !declared.contains { $0.name == member.name }
+        }
+        self.addresses = (declared + named).filter { member in
+            member.size % 8 == 0 && member.bits == nil
                 && [.integer, .pointer, .array].contains(member.kind)
         }
         fingerprint = Self.fingerprint(name, plan)

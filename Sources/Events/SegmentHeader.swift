@@ -9,6 +9,7 @@
 /// | 48 | fingerprint of the records' schema, 0 for none |
 /// | 56 | totals before the first entry: records, 8 invalid counts, lost in kernel, in journal |
 /// | 144 | time of making |
+/// | 152 | totals still: gaps of unknown size |
 /// | 192 | committed tail, written with release order after each batch |
 /// | 200 | which of the two that follow counts: 0 or 1, written with release order after it |
 /// | 208, 224 | untold losses: their number, and the ring's position behind them |
@@ -59,6 +60,7 @@ extension SegmentHeader {
         before.lostInKernel = word(128)
         before.lostInJournal = word(136)
         createdNanoseconds = word(144)
+        before.unknownGaps = word(152)
         guard before.isPlausible else { return nil }
     }
 
@@ -77,6 +79,7 @@ extension SegmentHeader {
         put(before.lostInKernel, 128)
         put(before.lostInJournal, 136)
         put(createdNanoseconds, 144)
+        put(before.unknownGaps, 152)
         put(0, Self.untoldIndexOffset)
         put(untold.count, Self.untoldOffset(0))
         put(untold.position, Self.untoldOffset(0) + 8)
@@ -93,6 +96,8 @@ struct EntryHeader {
     static let invalid: UInt32 = 2
     /// With `gap`: lost for want of room in the journal, not in the kernel.
     static let journalGap: UInt32 = 4
+    /// With `gap`: nobody knows how many were lost. It takes one number.
+    static let unknownGap: UInt32 = 8
     static let gapByteCount = 16
     /// Flags from this bit on: which of the schema's types the record is.
     static let typeShift: UInt32 = 16

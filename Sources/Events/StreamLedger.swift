@@ -31,7 +31,7 @@ public struct StreamLedger: Sendable {
     public let key: StreamKey
     /// False where the program is gone and only its journal is left.
     public let isOpen: Bool
-    /// `nil` where the program does not count.
+    /// `nil` where the program does not count, or what was lost is not known.
     public let produced: UInt64?
     public let received: UInt64
     /// By reason; reasons that never occurred are left out.
@@ -39,8 +39,11 @@ public struct StreamLedger: Sendable {
     public let journaled: UInt64
     /// Journaled records that are no longer retained.
     public let evicted: UInt64
-    /// As told in the stream's gaps; `nil` where the program does not count.
+    /// As told in the stream's gaps; `nil` where the program does not count, or `unknownGaps` were.
     public let lostInKernel: UInt64?
+    /// Times that records may have been lost of which nobody knows how many: what lay in rings that
+    /// died with a daemon, or what came while there was none.
+    public let unknownGaps: UInt64
     /// Records that the program's own rate limit left out, since it was loaded; they are not among
     /// the produced. `nil` where it has none.
     public let rateLimited: UInt64?

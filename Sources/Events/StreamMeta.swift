@@ -16,6 +16,7 @@ struct StreamMeta {
             apiary-stream 1
             program \(key.program)
             map \(key.map)
+            unknown-gaps \(end.unknownGaps)
             totals \(end.records) \(end.lostInKernel) \(end.lostInJournal) \(invalid)
             ring \(mark.identity.boot) \(mark.identity.mapID) \(mark.position) \(mark.lostCounter)
 
@@ -41,6 +42,8 @@ struct StreamMeta {
         end.lostInKernel = totals[1]
         end.lostInJournal = totals[2]
         for index in 0..<8 { end.invalid[index] = totals[3 + index] }
+        // Earlier daemons did not write it.
+        end.unknownGaps = values["unknown-gaps"].flatMap { UInt64($0) } ?? 0
         guard end.isPlausible else { return nil }
         return StreamMeta(
             key: StreamKey(program: String(program), map: String(map)), end: end,

@@ -120,6 +120,7 @@ public enum SubscribeError: Error, Sendable, Hashable {
     case invalidCursor(String)
     /// The filter cannot be held against the records of any stream that is selected.
     case invalidFilter(FilterError)
-    /// No selected stream's type has a member of that path.
-    case unknownField(String)
+    /// No selected stream's type has a member of that path: the path, a clause that says why, and
+    /// where in the list of fields, in bytes from 1.
+    case unknownField(String, reason: String, position: Int)
 }

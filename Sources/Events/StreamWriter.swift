@@ -19,10 +19,12 @@ final class StreamWriter {
     private var position: UInt64
     /// Records that found no room, not yet told in the stream.
     private var untoldLosses: UInt64 = 0
+    /// Whether records may be lost of which nobody knows how many, not yet told in the stream.
+    private var hasUnknownLosses = false
     private var lastCounterNanoseconds: UInt64 = 0
     private var hasReadCounter = false
     /// Whether the lost counter was not read since the last record, or losses are still untold.
-    var isCounterStale: Bool { !hasReadCounter || untoldLosses > 0 }
+    var isCounterStale: Bool { !hasReadCounter || untoldLosses > 0 || hasUnknownLosses }
 
     /// What one call of `drain` did.
     struct Drained {
@@ -33,7 +35,7 @@ final class StreamWriter {
 
     init(
         _ stream: EventStream, _ source: any RecordSource, _ journal: Journal,
-        _ schema: RecordSchema?, _ lostCounter: (any LostCounter)?
+        _ schema: RecordSchema?, _ lostCounter: (any LostCounter)?, left: OpenMark? = nil
     ) {
         self.stream = stream
         self.source = source
@@ -69,6 +71,7 @@ final class StreamWriter {
         // What a source counts itself begins with it.
         if lostCounter == nil, source.lostRecords != nil { self.mark.lostCounter = 0 }
         source.release(upTo: position)
+        hasUnknownLosses = left?.mayHaveLost(source, countsFailures: lostCounter != nil) ?? false
     }
 
     /// Takes up to `limit` records, commits them, gives the ring's space back: in this order, so
@@ -199,7 +202,7 @@ final class StreamWriter {
         }
         let need =
             SegmentHeader.byteCount + EntryHeader.span(length)
-            + EntryHeader.span(EntryHeader.gapByteCount)
+            + 3 * EntryHeader.span(EntryHeader.gapByteCount)
         let wanted =
             heldBytes ?? segment.map { $0.size * 2 } ?? JournalLimits.firstSegmentBytes
         let size = roundUp(max(min(wanted, journal.largestSegmentBytes(stream)), need))
@@ -283,12 +286,18 @@ extension StreamWriter {
         hasReadCounter = true
         let counted = lostCounter?.lostRecords() ?? source.lostRecords
         let count = max(counted ?? 0, mark.lostCounter)
-        guard count > mark.lostCounter || untoldLosses > 0 else { return [:] }
+        guard count > mark.lostCounter || untoldLosses > 0 || hasUnknownLosses else { return [:] }
         forgetEvictedSegment()
         let nanoseconds = Clock.realtimeNanoseconds()
-        let hasRoom = segment.map { offset + EntryHeader.span(EntryHeader.gapByteCount) <= $0.size }
+        // For a counted gap and one of unknown size.
+        let need = 2 * EntryHeader.span(EntryHeader.gapByteCount)
+        let hasRoom = segment.map { offset + need <= $0.size }
         // What is untold is told first thing in a new segment.
         if hasRoom != true, roll(for: 0, nanoseconds, isLast: isLast) != .made { return [:] }
+        if hasUnknownLosses {
+            hasUnknownLosses = false
+            appendGap(1, flags: EntryHeader.gap | EntryHeader.unknownGap, nanoseconds)
+        }
         if count > mark.lostCounter {
             let lost = count - mark.lostCounter
             mark.lostCounter = count
@@ -308,7 +317,9 @@ extension StreamWriter {
             position: mark.position)
         precondition(done, "no room for a gap at \(offset) of \(segment.size)")
         offset = appender.offset
-        if flags & EntryHeader.journalGap != 0 {
+        if flags & EntryHeader.unknownGap != 0 {
+            totals.unknownGaps += lost
+        } else if flags & EntryHeader.journalGap != 0 {
             totals.lostInJournal += lost
         } else {
             totals.lostInKernel += lost

@@ -26,13 +26,15 @@ struct Totals: Sendable, Hashable {
     var invalid = SIMD8<UInt64>(repeating: 0)
     var lostInKernel: UInt64 = 0
     var lostInJournal: UInt64 = 0
+    /// Times that records were lost of which nobody knows how many.
+    var unknownGaps: UInt64 = 0
 
     var invalidRecords: UInt64 { invalid.wrappedSum() }
     /// Those that are, or were, in the journal.
     var received: UInt64 { records &+ invalidRecords }
 
     var nextSequence: UInt64 {
-        1 &+ records &+ invalidRecords &+ lostInKernel &+ lostInJournal
+        1 &+ records &+ invalidRecords &+ lostInKernel &+ lostInJournal &+ unknownGaps
     }
 
     /// No stream comes so far: counts beyond are damage, and could not be added to.
@@ -41,12 +43,14 @@ struct Totals: Sendable, Hashable {
         var isInvalidPlausible = true
         for index in invalid.indices where invalid[index] > most { isInvalidPlausible = false }
         return isInvalidPlausible && records <= most && lostInKernel <= most
-            && lostInJournal <= most
+            && lostInJournal <= most && unknownGaps <= most
     }
 
     mutating func count(_ entry: EntryHeader, lost: UInt64) {
         if entry.isGap {
-            if entry.flags & EntryHeader.journalGap != 0 {
+            if entry.flags & EntryHeader.unknownGap != 0 {
+                unknownGaps &+= lost
+            } else if entry.flags & EntryHeader.journalGap != 0 {
                 lostInJournal &+= lost
             } else {
                 lostInKernel &+= lost

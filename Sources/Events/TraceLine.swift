@@ -52,39 +52,55 @@ enum TraceLine {
     }
 
     /// What a line of the text says.
-    enum Content {
+    enum Content: Equatable {
         case record([UInt8])
         /// `CPU:1 [LOST 234 EVENTS]`
         case lost(UInt64)
-        case nothing
+        /// No program's first line: what was printed had a newline in it, or ended in one.
+        case more
     }
 
-    /// Reads `          cat-1234    [001] d..31  5678.901234: bpf_trace_printk: text`.
+    private static let marker = Array("bpf_trace_printk: ".utf8)
+    private static let lossMarker = Array(" [LOST ".utf8)
+    private static let bracket = Array(" [".utf8)
+
+    /// Reads `          cat-1234    [001] d..31  5678.901234: bpf_trace_printk: text`. What is
+    /// printed need not be UTF-8: bytes stay as they are.
     static func parse(_ line: ArraySlice<UInt8>) -> Content {
-        let text = String(decoding: line, as: UTF8.self)
-        if let start = text.range(of: "[LOST "), text.hasPrefix("CPU:") {
-            return UInt64(text[start.upperBound...].prefix { $0.isNumber }).map { .lost($0) }
-                ?? .nothing
+        if line.starts(with: "CPU:".utf8), let loss = find(lossMarker, in: line) {
+            let digits = line[(loss + lossMarker.count)...].prefix(while: isDigit)
+            if let count = number(digits) { return .lost(count) }
         }
-        guard let marked = text.range(of: "bpf_trace_printk: ") else { return .nothing }
-        let head = text[..<marked.lowerBound]
-        guard let bracket = head.range(of: " [", isLast: true) else { return .nothing }
-        let task = head[..<bracket.lowerBound].drop { $0 == " " }
-        let fields = head[bracket.upperBound...].split(separator: " ")
-        guard let dash = task.lastIndex(of: "-"),
-            let cpu = fields.first.flatMap({
-                UInt32($0.dropLast())
-            }), let time = fields.last
-        else { return .nothing }
-        let pid = task[task.index(after: dash)...].prefix { $0.isNumber }
+        guard let marked = find(marker, in: line) else { return .more }
+        let head = line[..<marked]
+        guard let bracket = findLast(Self.bracket, in: head) else { return .more }
+        let task = head[..<bracket].drop { $0 == UInt8(ascii: " ") }
+        let fields = head[(bracket + 2)...].split(separator: UInt8(ascii: " "))
+        guard let dash = task.lastIndex(of: UInt8(ascii: "-")), let first = fields.first,
+            let cpu = number(first.dropLast()), let time = fields.last
+        else { return .more }
+        let pid = task[(dash + 1)...].prefix(while: isDigit)
         var record: [UInt8] = []
         append(nanoseconds(time), 8, &record)
-        append(UInt64(pid) ?? 0, 4, &record)
-        append(UInt64(cpu), 4, &record)
-        let comm = Array(task[..<dash].utf8.prefix(commBytes - 1))
-        record += comm + [UInt8](repeating: 0, count: commBytes - comm.count)
-        record += text[marked.upperBound...].utf8
+        append(number(pid) ?? 0, 4, &record)
+        append(cpu, 4, &record)
+        let comm = task[..<dash].prefix(commBytes - 1)
+        record += comm
+        record += [UInt8](repeating: 0, count: commBytes - comm.count)
+        record += line[(marked + marker.count)...]
         return .record(record)
+    }
+
+    /// Adds a line of `.more` to the record that it belongs to.
+    static func add(_ line: ArraySlice<UInt8>, to record: inout [UInt8]) {
+        record.append(10)
+        record += line
+    }
+
+    /// The newline that a program printed at the end is none of its text.
+    static func trim(_ record: inout [UInt8]) {
+        let head = 8 + 4 + 4 + commBytes
+        while record.count > head, record.last == 10 { record.removeLast() }
     }
 
     private static func append(_ number: UInt64, _ width: Int, _ record: inout [UInt8]) {
@@ -92,30 +108,37 @@ enum TraceLine {
     }
 
     /// `5678.901234:`
-    private static func nanoseconds(_ text: Substring) -> UInt64 {
-        let parts = text.split { $0 == "." || $0 == ":" }
-        guard parts.count == 2, let seconds = UInt64(parts[0]), let rest = UInt64(parts[1]) else {
+    private static func nanoseconds(_ text: ArraySlice<UInt8>) -> UInt64 {
+        let parts = text.split { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: ":") }
+        guard parts.count == 2, let seconds = number(parts[0]), let rest = number(parts[1]) else {
             return 0
         }
         var unit: UInt64 = 1_000_000_000
-        for _ in 0..<min(parts[1].utf8.count, 9) { unit /= 10 }
+        for _ in 0..<min(parts[1].count, 9) { unit /= 10 }
         return seconds &* 1_000_000_000 &+ rest &* unit
     }
-}
 
-extension StringProtocol {
-    /// The first place of a text, or the last.
-    fileprivate func range(of wanted: String, isLast: Bool = false) -> Range<Index>? {
-        var found: Range<Index>?
-        var start = startIndex
-        while start < endIndex {
-            if self[start...].hasPrefix(wanted) {
-                let end = index(start, offsetBy: wanted.count)
-                if !isLast { return start..<end }
-                found = start..<end
-            }
-            start = index(after: start)
+    private static func isDigit(_ byte: UInt8) -> Bool { byte >= 0x30 && byte <= 0x39 }
+
+    private static func number(_ digits: ArraySlice<UInt8>) -> UInt64? {
+        UInt64(String(decoding: digits, as: UTF8.self))
+    }
+
+    private static func find(_ wanted: [UInt8], in bytes: ArraySlice<UInt8>) -> Int? {
+        var start = bytes.startIndex
+        while let place = bytes[start...].firstIndex(of: wanted[0]) {
+            if bytes[place...].starts(with: wanted) { return place }
+            start = place + 1
         }
-        return found
+        return nil
+    }
+
+    private static func findLast(_ wanted: [UInt8], in bytes: ArraySlice<UInt8>) -> Int? {
+        var end = bytes.endIndex
+        while let place = bytes[..<end].lastIndex(of: wanted[0]) {
+            if bytes[place...].starts(with: wanted) { return place }
+            end = place
+        }
+        return nil
     }
 }

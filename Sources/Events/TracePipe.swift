@@ -7,10 +7,13 @@ internal import Linux
 final class TracePipe: RecordSource, @unchecked Sendable {
     private static let directories = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"]
     private static let event = "/events/bpf_trace/bpf_trace_printk/enable"
+    /// No line of the kernel's is as long: whatever it is, it is cut there.
+    private static let longestLine = 64 << 10
     /// Lines that wait to be taken; the rest stays in the kernel.
     private static let mostWaiting = 4096
 
     let identity: RingIdentity
+    private let instance: String
     private let pipe: FileDescriptor
     // SAFETY: touched by the pump's thread only.
     private(set) var consumerPosition: UInt64
@@ -24,9 +27,11 @@ final class TracePipe: RecordSource, @unchecked Sendable {
     /// - Throws: `ENOENT` without tracefs or the event; `EPERM` lockdown.
     init(instance name: String) throws(Errno) {
         guard let root = Self.root else { throw .enoent }
-        let instance = root + "/instances/" + name
+        instance = root + "/instances/" + name
         if !FileSystem.exists(instance) { try FileSystem.makeDirectory(instance) }
-        try Self.write("mono", to: instance + "/trace_clock")
+        // Setting the clock, even to what it is, throws away what a killed daemon left there.
+        let clock = FileSystem.text(instance + "/trace_clock") ?? ""
+        if !clock.contains("[mono]") { try Self.write("mono", to: instance + "/trace_clock") }
         try Self.write("1", to: instance + Self.event)
         pipe = try FileDescriptor.open(instance + "/trace_pipe", [.read, .nonBlocking])
         identity = RingIdentity(mapID: UInt64.max, boot: 0)
@@ -46,6 +51,18 @@ final class TracePipe: RecordSource, @unchecked Sendable {
         guard let root else { return }
         // Busy while another process reads it.
         try? FileSystem.removeDirectory(root + "/instances/" + name)
+    }
+
+    static func exists(instance name: String) -> Bool {
+        root.map { FileSystem.exists($0 + "/instances/" + name) } ?? false
+    }
+
+    /// Lines that were read and not kept die with the daemon.
+    var isVolatile: Bool { true }
+
+    func cutOff() {
+        // Where it cannot be switched off, lines come until the instance is removed.
+        try? Self.write("0", to: instance + Self.event)
     }
 
     var pollDescriptor: Int32 { pipe.raw }
@@ -84,18 +101,41 @@ final class TracePipe: RecordSource, @unchecked Sendable {
         while waiting.count < Self.mostWaiting {
             let piece: [UInt8]
             // EAGAIN: nothing more now. Whatever else it is, the next wake-up tells again.
-            do { piece = try pipe.read(atMost: 32 << 10) } catch { return }
-            if piece.isEmpty { return }
+            do { piece = try pipe.read(atMost: 32 << 10) } catch { break }
+            if piece.isEmpty { break }
             partial += piece
-            while let end = partial.firstIndex(of: 10) {
-                switch TraceLine.parse(partial[..<end]) {
-                case .record(let record): waiting.append(record)
-                case .lost(let count): lost += count
-                case .nothing: break
-                }
-                partial.removeSubrange(...end)
+            var start = partial.startIndex
+            while let end = lineEnd(from: start) {
+                take(partial[start..<end])
+                start = end < partial.endIndex && partial[end] == 10 ? end + 1 : end
             }
+            partial.removeSubrange(..<start)
         }
+        trimLast()
+    }
+
+    /// A read gives whole lines, but where they are longer than it.
+    private func lineEnd(from start: Int) -> Int? {
+        if let end = partial[start...].firstIndex(of: 10) { return end }
+        return partial.endIndex - start >= Self.longestLine ? start + Self.longestLine : nil
+    }
+
+    private func take(_ line: ArraySlice<UInt8>) {
+        switch TraceLine.parse(line) {
+        case .record(let record):
+            trimLast()
+            waiting.append(record)
+        case .lost(let count): lost += count
+        case .more:
+            // Without a line before it nobody knows who printed it.
+            guard !waiting.isEmpty else { return }
+            TraceLine.add(line, to: &waiting[waiting.count - 1])
+        }
+    }
+
+    private func trimLast() {
+        guard !waiting.isEmpty else { return }
+        TraceLine.trim(&waiting[waiting.count - 1])
     }
 }
 
@@ -115,7 +155,14 @@ extension EventStreams {
         try open(.tracePipe, source: pipe, StreamOptions(schema: TraceLine.schema()))
     }
 
-    /// Removes the instance, at the end or when an earlier daemon left it.
+    /// Goes on with the instance that a killed daemon left: what was printed since waits in it. One
+    /// that cannot be read is removed.
+    public func resumeTracePipe(instance name: String) {
+        guard TracePipe.exists(instance: name) else { return }
+        do { try openTracePipe(instance: name) } catch { TracePipe.remove(instance: name) }
+    }
+
+    /// Removes the instance, at the end.
     public func removeTraceInstance(_ name: String) { TracePipe.remove(instance: name) }
 
     /// A name for this journal's instance.

@@ -82,8 +82,14 @@ struct JournalTests {
         let second = try streams()
         defer { second.stop() }
         try second.open(opens, source: rebooted, type: nil, lostCounter: nil)
-        try second.settle(opens, 14)
+        try second.settle(opens, 15)
         #expect(try numbers(second).suffix(2) == [11, 12])
+        // What was left in the old one nobody knows.
+        let gap = try #require(
+            try second.client { $0.follow = false }.lines().first { $0.kind == "gap" })
+        #expect(gap.json["lost"] == .null)
+        #expect(gap.place == "kernel")
+        #expect(second.ledger()[0].unknownGaps == 1)
     }
 
     @Test func `bytes beyond the committed tail are never shown`() throws {

@@ -85,9 +85,14 @@ struct SelectionTests {
         }
         let line = try #require(try client.lines().first { $0.kind == "event" })
         #expect(line.json["data"]?.object?.members.map(\.name) == ["comm", "pid"])
-        #expect(throws: SubscribeError.unknownField("nope")) {
+        let error = try #require(throws: SubscribeError.self) {
             try streams.client { $0.fields = ["pid", "nope"] }
         }
+        guard case .unknownField("nope", let reason, position: 5) = error else {
+            Issue.record("\(error)")
+            return
+        }
+        #expect(reason.hasPrefix("struct sample has no member nope: ts, pid"))
     }
 
     @Test func `a filter that no type understands is refused with its place`() throws {

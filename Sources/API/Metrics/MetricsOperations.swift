@@ -111,6 +111,9 @@ private func write(_ streams: [StreamLedger], to text: inout MetricsText) {
             text.add(value, ["program": totals.program, "map": totals.map])
         }
     }
+    family(
+        "apiary_events_produced_total", .counter,
+        "Records that programs made; only of programs that count what they lose", \.produced)
     family("apiary_events_received_total", .counter, "Records taken from a ring", \.received)
     family("apiary_events_journaled_total", .counter, "Records that were valid", \.journaled)
     family(
@@ -124,6 +127,9 @@ private func write(_ streams: [StreamLedger], to text: inout MetricsText) {
         "Records that found no room in the ring; only of programs that count them",
         \.lostInKernel)
     family(
+        "apiary_events_unknown_gaps_total", .counter,
+        "Times that records may have been lost of which nobody knows how many", \.unknownGaps)
+    family(
         "apiary_events_lost_in_journal_total", .counter,
         "Records that found no room in the journal", \.lostInJournal)
     family(
@@ -134,11 +140,13 @@ private func write(_ streams: [StreamLedger], to text: inout MetricsText) {
 private struct StreamTotals {
     var program = ""
     var map = ""
+    var produced: UInt64?
     var received: UInt64 = 0
     var journaled: UInt64 = 0
     var invalid: UInt64 = 0
     var evicted: UInt64 = 0
     var lostInKernel: UInt64?
+    var unknownGaps: UInt64 = 0
     var lostInJournal: UInt64 = 0
     var retainedBytes: UInt64 = 0
 
@@ -156,11 +164,13 @@ private struct StreamTotals {
     }
 
     private mutating func add(_ stream: StreamLedger) {
+        if let made = stream.produced { produced = (produced ?? 0) + made }
         received += stream.received
         journaled += stream.journaled
         invalid += stream.invalid.values.reduce(0, +)
         evicted += stream.evicted
         if let lost = stream.lostInKernel { lostInKernel = (lostInKernel ?? 0) + lost }
+        unknownGaps += stream.unknownGaps
         lostInJournal += stream.lostInJournal
         retainedBytes += UInt64(clamping: stream.retainedBytes)
     }
