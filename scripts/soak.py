@@ -114,6 +114,14 @@ class Load:
             if status not in fine:
                 self.unexpected[(what, status)] = self.unexpected.get((what, status), 0) + 1
 
+    def run(self, target, number):
+        """A client that got no answer is an unexpected one, and the next goes on in its place."""
+        while not self.ends.is_set():
+            try:
+                target(number)
+            except (OSError, http.client.HTTPException) as error:
+                self.note(target.__name__, repr(error), ())
+
     def programs(self, number):
         noise = random.Random(number)
         objects = {name: (OBJECTS / f"{name}.bpf.o").read_bytes() for name in ("counter", "events", "globals")}
@@ -176,7 +184,7 @@ def soak(daemon, minutes):
     (status, answer) = daemon.ask("PUT", "/v1/programs/fixed", (OBJECTS / "counts.bpf.o").read_bytes())
     assert status == 201, answer
     load = Load(daemon)
-    threads = [threading.Thread(target=target, args=(number,), daemon=True) for number, target in enumerate(
+    threads = [threading.Thread(target=load.run, args=(target, number), daemon=True) for number, target in enumerate(
         [load.programs, load.programs, load.entries, load.entries, load.streams, load.streams, load.streams])]
     for thread in threads:
         thread.start()
@@ -185,6 +193,8 @@ def soak(daemon, minutes):
     while time.monotonic() - began < minutes * 60:
         time.sleep(5)
         samples.append({"time": time.monotonic() - began, **daemon.sample()})
+        if len(samples) % 60 == 0:
+            print(json.dumps({"minute": len(samples) // 12, **samples[-1]}), file=sys.stderr, flush=True)
     load.ends.set()
     for thread in threads:
         thread.join(60)

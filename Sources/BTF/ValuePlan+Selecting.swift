@@ -5,11 +5,18 @@ extension ValuePlan {
     /// The plan that shows only the members at these paths (`pid`, `task.comm`, `in[1].x`): those
     /// of a struct in the order of the paths; what is named is shown whole, and where it stands in
     /// the whole value: of an array, `null` in place of the elements before one that is shown. Of
-    /// a flexible array those that a value has. Paths that the type does not have are left out.
+    /// a flexible array those that a value has. Paths that the type does not have are left out, and
+    /// those that take the elements before what is shown beyond `mostElementsBefore`.
     /// - Returns: `nil` where it has none of them.
     public func selecting(_ paths: [String]) -> ValuePlan? {
         var layout = compiled.layout
-        let chosen = paths.compactMap { path in steps(to: path)?[...] }
+        var before = 0
+        let chosen = paths.compactMap { path -> ArraySlice<ValueLayout.Step>? in
+            let own = elementsBefore(path)
+            guard before + own <= Self.mostElementsBefore else { return nil }
+            before += own
+            return steps(to: path)?[...]
+        }
         guard !chosen.isEmpty else { return nil }
         layout.root = layout.select(layout.root, chosen)
         return ValuePlan(layout, leastSize: leastSize)
@@ -19,6 +26,9 @@ extension ValuePlan {
         let (found, rest) = compiled.layout.follow(path, inTail: true)
         return rest.isEmpty && !found.steps.isEmpty ? found.steps : nil
     }
+
+    /// Each is a `null` in every line.
+    public static let mostElementsBefore = 4096
 
     /// How many elements `selecting` leaves out in front of those that a path names.
     public func elementsBefore(_ path: String) -> Int {

@@ -15,14 +15,11 @@ extension EventStreams {
         return query
     }
 
-    /// Elements of arrays that fields may leave out in all, each of which is a `null` on the line.
-    private static let mostElementsBefore = 4096
-
     /// Whether each field is in one of the types; of none nothing can be said.
     private func check(fields: [String], _ types: [RecordType]) throws(SubscribeError) {
         guard !types.isEmpty else { return }
-        var position = 1
-        var elementsBefore = 0
+        let most = ValuePlan.mostElementsBefore
+        var (position, elementsBefore) = (1, 0)
         for field in fields {
             var failure: MemberPathError?
             var isFound = false
@@ -37,13 +34,11 @@ extension EventStreams {
                 }
             }
             if !isFound, let failure {
-                throw .unknownField(
-                    field, reason: failure.reason, position: position + failure.offset)
+                throw .unknownField(field, reason: failure.reason, position: position)
             }
-            guard elementsBefore <= Self.mostElementsBefore else {
+            guard elementsBefore <= most else {
                 throw .unknownField(
-                    field, reason: "more than \(Self.mostElementsBefore) elements before it",
-                    position: position)
+                    field, reason: "more than \(most) elements before it", position: position)
             }
             position += field.utf8.count + 1
         }

@@ -5,8 +5,7 @@ extension FilterCompiler {
     func member(_ path: String, _ position: Int) throws(FilterError) -> ValuePlan.Member {
         do { return try type.plan.find(path) } catch {
             throw FilterError(
-                reason: error.reason, position: position + error.offset,
-                isUnknownMember: !error.isSpelling)
+                reason: error.reason, position: position, isUnknownMember: !error.isSpelling)
         }
     }
 

@@ -63,6 +63,9 @@ struct MemberPathTests {
         #expect(try shown(["in[1].y", "in[1].x"]) == #"{"in":[null,{"y":4,"x":3}]}"#)
         #expect(try shown(["in[0]"]) == #"{"in":[{"x":1,"y":2}]}"#)
         #expect(plan.selecting(["args[3]", "nope", "in[2].x", "ts.x"]) == nil)
+        // A type that is declared later must not make lines of a million nulls.
+        #expect(plan.selecting(["items[4097].x"]) == nil)
+        #expect(try shown(["items[4096].x", "ts", "items[1].x"]) == #"{"items":[],"ts":9}"#)
     }
 
     @Test func `of a flexible array those are shown that the record has`() throws {
@@ -74,7 +77,7 @@ struct MemberPathTests {
         }
         #expect(try shown(["items[1]"], items: 2) == #"{"items":[null,{"x":11,"y":12}]}"#)
         #expect(try shown(["items"], items: 1) == #"{"items":[{"x":1,"y":2}]}"#)
-        let far = try #require(plan.selecting(["items[100000].x"]))
+        let far = try #require(plan.selecting(["items[4000].x"]))
         #expect(far.text(record(items: 2)) == #"{"items":[]}"#)
     }
 

@@ -106,8 +106,8 @@ import Testing
 
     @Test func `a path that leads nowhere is refused with its place`() throws {
         for (fields, position, reason) in [
-            ("number,at[2].x", 10, "at is a struct point[2] and has no [2].x: there is at[0]"),
-            ("at[1].z", 7, "at[1] is a struct point and has no z: there is at[1].x, at[1].y"),
+            ("number,at[2].x", 8, "at is a struct point[2] and has no [2].x: there is at[0]"),
+            ("at[1].z", 1, "at[1] is a struct point and has no z: there is at[1].x, at[1].y"),
             ("number,,at", 8, "a member's name is wanted"), ("at[1", 3, "[1 is no element"),
             ("nope", 1, "struct text_event has no member nope: number, at, count, text"),
             ("items[3000].x,items[1998].y", 15, "more than 4096 elements before it"),
