@@ -76,8 +76,10 @@ public final class EventStreams: Sendable {
             // Who still writes into the ring that this program has left goes on under its own name.
             try take(left.owner, left.source, left.options, left.counter)
         }
-        let share = shares.withLock { $0.join(map, key, options) }
-        guard share.owner == key else {
+        let isNew = shares.withLock { $0.byMap[map] == nil }
+        let former = isNew ? formerOwner(of: source.identity, but: key) : nil
+        let share = shares.withLock { $0.join(map, key, options, owner: former) }
+        guard isNew || share.owner == key else {
             setCounts(share)
             guard let stream = journal.streams.first(where: { $0.key == share.owner }) else {
                 return
@@ -88,7 +90,20 @@ public final class EventStreams: Sendable {
             return
         }
         sources.withLock { $0[map] = source }
-        try take(key, source, options, share.counter)
+        try take(share.owner, source, options, share.counter)
+    }
+
+    /// The name of the stream that the last daemon took this ring for, where that is another's: its
+    /// program is gone, but its stream goes on for those that still write into the ring.
+    private func formerOwner(of ring: RingIdentity, but key: StreamKey) -> StreamKey? {
+        func wasOpen(_ stream: EventStream) -> Bool {
+            !stream.state.withLock { $0.isOpen }
+                && OpenMark.read(stream.directory)?.identity == ring
+        }
+        let streams = journal.streams
+        // Mostly it is its own: then the others' directories are not read.
+        if streams.contains(where: { $0.key == key && wasOpen($0) }) { return nil }
+        return streams.first { wasOpen($0) }?.key
     }
 
     private func setCounts(_ share: StreamShares.Share) {
@@ -236,7 +251,8 @@ public final class EventStreams: Sendable {
         }
     }
 
-    /// Where `key` was taken for another ring that others still write into: who they are now, and
+    /// Where `key` was taken for another ring that others still write into (its own program may be
+    /// gone since, and another of its name have come): who they are now, and
     /// what they are taken with. The old stream is drained.
     private func leaveOther(_ map: UInt64, _ key: StreamKey)
         -> (
@@ -244,11 +260,12 @@ public final class EventStreams: Sendable {
             counter: SharedCounter
         )?
     {
-        guard let present = shares.withLock({ $0.byMap.first { $0.value.users.contains(key) } }),
-            present.key != map
-        else { return nil }
+        let present = shares.withLock { shares in
+            shares.byMap.first { $0.value.users.contains(key) || $0.value.owner == key }
+        }
+        guard let present, present.key != map else { return nil }
         if present.value.owner == key { drain(key) }
-        guard let left = shares.withLock({ $0.leave(key) }) else { return nil }
+        let left = shares.withLock { $0.leave(key) } ?? (map: present.key, share: present.value)
         let source = sources.withLock { $0[left.map] }
         guard left.share.owner == key, let heir = left.share.users.min(), let source else {
             if left.share.users.isEmpty { sources.withLock { $0[left.map] = nil } }

@@ -31,10 +31,13 @@ struct StreamShares {
         }
     }
 
-    mutating func join(_ map: UInt64, _ key: StreamKey, _ options: StreamOptions) -> Share {
+    /// - Parameter owner: whose name a stream has that is not shared yet; nil: its own.
+    mutating func join(
+        _ map: UInt64, _ key: StreamKey, _ options: StreamOptions, owner: StreamKey? = nil
+    ) -> Share {
         var share =
             byMap[map]
-            ?? Share(owner: key, users: [], counter: SharedCounter(), options: options)
+            ?? Share(owner: owner ?? key, users: [], counter: SharedCounter(), options: options)
         if share.owner == key { share.options = options }
         share.users.insert(key)
         share.counter.add(key, options.lostCounter)

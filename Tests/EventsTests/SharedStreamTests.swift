@@ -47,6 +47,33 @@ struct SharedStreamTests {
         #expect(!streams.ledger()[0].isOpen)
     }
 
+    @Test func `it goes on under its name after a restart that its owner did not see`() throws {
+        streams.close(program: "opens", reason: .programDeleted)
+        ring.put(1)
+        try streams.settle(opens, 2)
+        streams.stop()
+        ring.put(2)
+        let second = try EventStreams(
+            directory: directory.path + "/journal", limits: JournalLimits())
+        defer { second.stop() }
+        try second.open(execs, source: ring, type: nil, lostCounter: MemoryCounter(ring: ring))
+        try second.settle(opens, 3)
+        let client = try second.client {
+            $0.program = "execs"
+            $0.follow = false
+        }
+        #expect(try client.lines().filter { $0.kind == "event" }.map(\.number) == [1, 2])
+        #expect(second.ledger().map(\.key) == [opens])
+        // Another program of the owner's name has a ring of its own: both are read.
+        let next = try MemoryRing(id: 8)
+        try second.open(opens, source: next, type: nil, lostCounter: MemoryCounter(ring: next))
+        ring.put(3)
+        next.put(4)
+        try second.settle(opens, 4)
+        try second.settle(execs, 2)
+        #expect(second.ledger().map(\.key) == [execs, opens])
+    }
+
     @Test func `who stays with a ring that its owner has left goes on under its own name`() throws {
         defer { streams.stop() }
         ring.put(1)
