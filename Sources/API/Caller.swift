@@ -14,6 +14,10 @@ struct Caller: Sendable {
         case anybody
     }
 
+    var isByCertificate: Bool {
+        if case .certificate = credential { true } else { false }
+    }
+
     let credential: Credential
     let role: Role
     let scope: Scope

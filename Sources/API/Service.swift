@@ -48,6 +48,13 @@ public final class Service: Application {
         streams.end { !access.stillReads($0) }
     }
 
+    /// Certificates are valid by other authorities than before: who still has a valid one comes
+    /// again with its cursor.
+    public func endStreamsOfCertificates() {
+        tickets.drop { $0.isByCertificate }
+        streams.end { $0.isByCertificate }
+    }
+
     /// New tokens of the token file; streams of those that are gone end.
     public func replaceFixedTokens(_ tokens: [(name: String, role: Role, hash: String)]) {
         for name in node.tokens.replaceFixed(tokens) {

@@ -18,6 +18,7 @@ struct ValueLayout: Sendable {
     private var notations: ValueNotations?
     private var membersLeft = 1 << 17
     private static let maximumSize = 1 << 30
+    private static let mostEmptyElements = 1024
     private static let maximumDepth = 64
 
     private struct Noted: Hashable {
@@ -214,6 +215,10 @@ struct ValueLayout: Sendable {
         let (size, overflow) = count.multipliedReportingOverflow(by: node.size)
         guard !overflow, size <= Self.maximumSize else {
             throw BTFError("\(types.spelling(of: type)) is larger than \(Self.maximumSize) bytes")
+        }
+        // What takes no bytes would make text without end of a small value.
+        guard node.size > 0 || count <= Self.mostEmptyElements else {
+            throw BTFError("\(types.spelling(of: type)) has \(count) elements of no size")
         }
         return append(
             .array(element: index, count: count), size, type,

@@ -20,8 +20,8 @@ final class Connection: Sendable {
     /// Of the listener that it came in by.
     let activity: Activity
     private let accepted: Peer
-    /// With its certificate, once the handshake is over.
-    private let secured = Mutex<Peer?>(nil)
+    /// With its certificate, once the handshake is over, and by whose authorities that is valid.
+    private let secured = Mutex<(peer: Peer, by: TLSIdentity?)?>(nil)
     // The phase in the low byte, above it the second at which it began: one store.
     private let state: Atomic<UInt64>
 
@@ -33,13 +33,16 @@ final class Connection: Sendable {
         state = Atomic(second << 8 | Phase.head.rawValue)
     }
 
-    var peer: Peer { secured.withLock { $0 } ?? accepted }
+    var peer: Peer { secured.withLock { $0?.peer } ?? accepted }
 
-    /// A request came, so the handshake is over: looks at the certificate, the first time.
+    /// A request came, so the handshake is over: looks at the certificate, the first time and where
+    /// the authorities may be others since.
     func secure(_ mhd: OpaquePointer) {
         guard case .tcp = accepted else { return }
+        let identity = TLSIdentity.current
         secured.withLock { secured in
-            if secured == nil { secured = unsafe accepted.secured(mhd) }
+            if let secured, secured.by === identity { return }
+            if let peer = unsafe accepted.secured(mhd) { secured = (peer, identity) }
         }
     }
 

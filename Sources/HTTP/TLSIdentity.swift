@@ -25,7 +25,14 @@ public struct TLSError: Error, Sendable, CustomStringConvertible {
     static var current: TLSIdentity? { all.withLock { $0.last } }
 
     /// Puts it in force.
-    public func activate() { Self.all.withLock { $0.append(self) } }
+    /// - Returns: whether it believes other clients' certificates than the one before.
+    @discardableResult
+    public func activate() -> Bool {
+        Self.all.withLock { all in
+            defer { all.append(self) }
+            return all.last?.authoritiesPEM != authoritiesPEM
+        }
+    }
 
     /// - Parameters:
     ///   - certificate: PEM, the server's own first, then those up to the authority.

@@ -22,9 +22,10 @@ extension Daemon {
             let fresh = try Configuration(options)
             let (rules, tokens) = (try fresh.accessRules, try fresh.fileTokens)
             let identity = try fresh.tlsIdentity
+            let believesOthers = identity?.activate() ?? false
             service.replace(rules)
             service.replaceFixedTokens(tokens)
-            identity?.activate()
+            if believesOthers { service.endStreamsOfCertificates() }
             LogLevel.current.withLock { $0 = fresh.logLevel }
             let later = fresh.differences(from: configuration).filter { key in
                 !Configuration.reloaded.contains(key)

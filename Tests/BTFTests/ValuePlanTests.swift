@@ -75,6 +75,17 @@ struct ValuePlanTests {
         #expect(try reason(blob, nothing) != nil)
     }
 
+    @Test func `elements that take no bytes are few`() throws {
+        var blob = BTFBuilder()
+        let nothing = blob.structure("nothing", size: 0, [])
+        let few = blob.array(of: nothing, 1024)
+        let many = blob.array(of: nothing, 1_000_000)
+        let outer = blob.structure("outer", size: 4, [.init("a", many, at: 0)])
+        #expect(try reason(blob, few) == nil)
+        #expect(try reason(blob, many) == "struct nothing[1000000] has 1000000 elements of no size")
+        #expect(try reason(blob, outer) != nil)
+    }
+
     @Test func `top-level members are listed and read`() throws {
         var blob = Blob()
         let state = blob.build.enumeration("state", ["A": 1, "B": -1])

@@ -12,6 +12,7 @@ private struct Certificates {
         try FileSystem.makeDirectories(directory)
         try authority("ca")
         try authority("other")
+        try shell("cp ca.pem clients.pem")
         try make("server", "DNS:localhost,IP:127.0.0.1", by: "ca")
         try make("ci", "DNS:ci.example", by: "ca", "extendedKeyUsage=clientAuth")
         try make("unnamed", "DNS:nobody.example", by: "ca")
@@ -64,7 +65,7 @@ private struct Certificates {
             "--listen", "https://127.0.0.1:\(port)",
             "--set", "tls_cert=\(certificates.path("server.pem"))",
             "--set", "tls_key=\(certificates.path("server.key"))",
-            "--set", "client_ca=\(certificates.path("ca.pem"))",
+            "--set", "client_ca=\(certificates.path("clients.pem"))",
             "--set", "certificates=ci.example=operate",
         ]
         try apiary.start()
@@ -164,6 +165,41 @@ private struct Certificates {
         let other = CurlReach.tls(port, "--cacert", certificates.path("other.pem"))
         try apiary.curl("GET /v1/health", by: other).answers(200)
         #expect(throws: TestDaemonError.self) { try apiary.curl("GET /v1/health", by: tls()) }
+    }
+
+    /// Asks twice over one connection, the second time when the file `go` is there.
+    private static let askTwice = """
+        import http.client, os, ssl, sys, time
+        directory, port = sys.argv[1:]
+        context = ssl.create_default_context(cafile=directory + "/ca.pem")
+        context.load_cert_chain(directory + "/ci.pem", directory + "/ci.key")
+        client = http.client.HTTPSConnection("localhost", int(port), context=context)
+        for wanted in ["", "go"]:
+            while wanted and not os.path.exists(directory + "/" + wanted): time.sleep(0.05)
+            client.request("GET", "/v1/programs", headers={"Host": "127.0.0.1:" + port})
+            answer = client.getresponse()
+            answer.read()
+            print(answer.status, flush=True)
+        """
+
+    @Test(.requires("python3"))
+    func `authorities that go shut out who is connected by them`() throws {
+        let said = apiary.directory + "/said"
+        let client = try Machine.start(
+            "python3", "-c", Self.askTwice, certificates.directory, "\(port)", log: said)
+        defer { client.stop() }
+        #expect(try Machine.waits { FileSystem.text(said) == "200" })
+        let stream = try apiary.stream("GET /v1/events", by: tls("ci"))
+        _ = try stream.next(kind: "hello")
+        let other = try FileSystem.read(certificates.path("other.pem"))
+        let authorities = certificates.path("clients.pem")
+        try FileSystem.replace(authorities, with: other.span)
+        apiary.signal(1)
+        #expect(try stream.rest().lines.last?["reason"] == "token_revoked")
+        try FileSystem.replace(certificates.path("go"), with: [UInt8]().span)
+        #expect(try Machine.waits { FileSystem.text(said) == "200\n401" })
+        try apiary.curl("GET /v1/programs", by: tls("ci")).answers(401)
+        try apiary.curl("GET /v1/programs", by: tls("forged")).answers(200)
     }
 
     @Test func `what cannot be read or does not fit keeps the daemon from starting`() throws {
