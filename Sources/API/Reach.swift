@@ -85,8 +85,7 @@ extension Service {
         throw Problem(
             .forbidden,
             "\(map.program)/\(map.name) is a \(map.info.type.name), whose values are maps or "
-                + "programs; "
-                + "\(caller.actor) is for some programs only.")
+                + "programs; \(caller.actor) is for some programs only.")
     }
 
     /// The labels that a program is to have must leave it in the caller's scope.

@@ -44,23 +44,24 @@ public final class Service: Application {
     /// New rules from the next request on; streams of those whom they do not let in end.
     public func replace(_ rules: AccessRules) {
         access.replace(rules)
-        tickets.drop { !access.stillReads($0) }
-        streams.end { !access.stillReads($0) }
+        shutOut { !access.stillReads($0) }
     }
 
     /// Certificates are valid by other authorities than before: who still has a valid one comes
     /// again with its cursor.
-    public func endStreamsOfCertificates() {
-        tickets.drop { $0.isByCertificate }
-        streams.end { $0.isByCertificate }
-    }
+    public func endStreamsOfCertificates() { shutOut { $0.isByCertificate } }
 
     /// New tokens of the token file; streams of those that are gone end.
     public func replaceFixedTokens(_ tokens: [(name: String, role: Role, hash: String)]) {
-        for name in node.tokens.replaceFixed(tokens) {
-            tickets.drop(.token(name))
-            streams.end(.token(name))
-        }
+        for name in node.tokens.replaceFixed(tokens) { shutOut(.token(name)) }
+    }
+
+    /// Takes back the tickets of a credential that opens nothing any more, and ends its streams.
+    func shutOut(_ credential: Caller.Credential) { shutOut { $0.credential == credential } }
+
+    private func shutOut(where isOver: (Caller) -> Bool) {
+        tickets.drop(where: isOver)
+        streams.end(where: isOver)
     }
 
     /// Threads that have been at one thing for longer: for a watchdog.

@@ -63,8 +63,6 @@ final class Tickets: Sendable {
     }
 
     /// Those of a credential that is no longer one.
-    func drop(_ credential: Caller.Credential) { drop { $0.credential == credential } }
-
     /// Those of callers who may open nothing any more.
     func drop(where isOver: (Caller) -> Bool) {
         tickets.withLock { tickets in tickets = tickets.filter { !isOver($0.value.caller) } }

@@ -72,11 +72,8 @@ private func expiry(_ fields: Fields) throws(Problem) -> Int? {
         throw Problem(.notFound, "There is no token \(name).")
     }
     if try call.isDryRun { return .noContent }
-    defer {
-        // Also where the disk refuses: it opens nothing any more.
-        service.tickets.drop(.token(name))
-        service.streams.end(.token(name))
-    }
+    // Also where the disk refuses: it opens nothing any more.
+    defer { service.shutOut(.token(name)) }
     _ = try service.node.tokens.revoke(name, call.origin)
     return .noContent
 }

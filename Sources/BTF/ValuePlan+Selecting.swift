@@ -12,10 +12,11 @@ extension ValuePlan {
         var layout = compiled.layout
         var before = 0
         let chosen = paths.compactMap { path -> ArraySlice<ValueLayout.Step>? in
-            let own = elementsBefore(path)
+            guard let steps = steps(to: path) else { return nil }
+            let own = Self.elementsBefore(steps)
             guard before + own <= Self.mostElementsBefore else { return nil }
             before += own
-            return steps(to: path)?[...]
+            return steps[...]
         }
         guard !chosen.isEmpty else { return nil }
         layout.root = layout.select(layout.root, chosen)
@@ -32,7 +33,11 @@ extension ValuePlan {
 
     /// How many elements `selecting` leaves out in front of those that a path names.
     public func elementsBefore(_ path: String) -> Int {
-        (steps(to: path) ?? []).reduce(0) { count, step in
+        Self.elementsBefore(steps(to: path) ?? [])
+    }
+
+    private static func elementsBefore(_ steps: [ValueLayout.Step]) -> Int {
+        steps.reduce(0) { count, step in
             if case .element(let index) = step { count + index } else { count }
         }
     }

@@ -33,17 +33,14 @@ extension Node {
             for load in loads.values { removeLoad(FileSystem.name(of: load.directory)) }
         }
         for row in dependenciesFirst(registered.programs) where row.state != .deleting {
-            let outcome: Result<LoadedProgram, Problem> = StagedPrograms.$current.withValue(loads) {
-                do throws(Problem) { return .success(try rehearsed(row)) } catch {
-                    return .failure(error)
-                }
-            }
             var problem: Problem?
-            switch outcome {
-            case .success(let load): loads[row.name] = load
-            case .failure(let failure):
-                problem = failure
-                failures[row.name] = failure
+            do throws(Problem) {
+                loads[row.name] = try StagedPrograms.$current.during(loads) {
+                    () throws(Problem) in try rehearsed(row)
+                }
+            } catch {
+                problem = error
+                failures[row.name] = error
             }
             found.append(
                 Rehearsal(

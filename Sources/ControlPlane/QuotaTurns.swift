@@ -49,10 +49,7 @@ final class QuotaTurns: Sendable {
     private func run<R>(alone: Bool, _ body: () throws(Problem) -> R) throws(Problem) -> R {
         let turn = QuotaTurn(id: begin(alone: alone), isAlone: alone, turns: self)
         defer { end(turn.id) }
-        let outcome: Result<R, Problem> = Self.$current.withValue(turn) {
-            do throws(Problem) { return .success(try body()) } catch { return .failure(error) }
-        }
-        return try outcome.get()
+        return try Self.$current.during(turn, body)
     }
 
     private func begin(alone: Bool) -> Int {

@@ -65,11 +65,7 @@ enum Onlooker {
 extension Scope {
     /// Runs `body` for somebody of this scope.
     public func whileAsked<R>(_ body: () throws(Problem) -> R) throws(Problem) -> R {
-        if isAll { return try body() }
-        let outcome: Result<R, Problem> = Onlooker.$scope.withValue(self) {
-            do throws(Problem) { return .success(try body()) } catch { return .failure(error) }
-        }
-        return try outcome.get()
+        isAll ? try body() : try Onlooker.$scope.during(self, body)
     }
 }
 

@@ -90,7 +90,7 @@ final class StreamWriter {
             if rolled == .made { continue }
             // Full, the ring makes the program count what it loses as exactly as we would, and to
             // take each record only to count it is what the readers' time would go to.
-            if rolled == .held, !isLast, lostCounter?.lostRecords() != nil { break }
+            if rolled == .held(isCounted: true), !isLast { break }
             // One that is larger than all that may be kept is lost alone; else nothing has room.
             let isAlone =
                 refused > min(journal.bytesPerStream(stream), journal.limits.bytesInAll)
@@ -184,12 +184,12 @@ final class StreamWriter {
         if stream.state.withLock({ $0.segments.last !== segment }) { self.segment = nil }
     }
 
-    private enum Rolled {
+    private enum Rolled: Equatable {
         case made
         /// There is no room for it.
         case full
         /// A flood's reader comes first.
-        case held
+        case held(isCounted: Bool)
     }
 
     /// Ends the present segment and begins one with room for a record of `length` bytes.
@@ -207,12 +207,12 @@ final class StreamWriter {
             heldBytes ?? segment.map { $0.size * 2 } ?? JournalLimits.firstSegmentBytes
         let size = roundUp(max(min(wanted, journal.largestSegmentBytes(stream)), need))
         segment = nil
-        let moment = Flood.Moment(
-            stream, totals, untold: untoldLosses, counted: lostCounter?.lostRecords())
+        let counted = lostCounter?.lostRecords()
+        let moment = Flood.Moment(stream, totals, untold: untoldLosses, counted: counted)
         let most = journal.bytesPerStream(stream)
         if !isLast, flood.holdsBack(stream, totals, for: size, of: most, moment) {
             heldBytes = size
-            return .held
+            return .held(isCounted: counted != nil)
         }
         heldBytes = nil
         guard let made = make(size, smallest: roundUp(need), nanoseconds) else { return .full }

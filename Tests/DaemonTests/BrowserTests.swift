@@ -77,10 +77,7 @@ private final class Rig {
                 "--listen", "127.0.0.1:\(port)", "--set", "cors_origins=\(origins)",
             ])
         other = try Workload()
-        try apiary.curl(
-            "PUT /v1/programs/e?attach=auto&global=target_pid=\(other.processIdentifier)",
-            file: "events.bpf.o"
-        ).answers(201)
+        try apiary.load("e", "events.bpf.o", watching: other.processIdentifier)
     }
 
     func browser(_ script: String) throws -> Browser {

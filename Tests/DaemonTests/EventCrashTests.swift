@@ -15,10 +15,7 @@ import Testing
         let apiary = try TestDaemon()
         let producer = try Producer(calls: 5, pauseMilliseconds: 2)
         defer { producer.stop() }
-        try apiary.curl(
-            "PUT /v1/programs/e?attach=auto&global=target_pid=\(producer.processIdentifier)",
-            file: "events.bpf.o"
-        ).answers(201)
+        try apiary.load("e", "events.bpf.o", watching: producer.processIdentifier)
         var reader = Resumed(socket: apiary.socket)
         producer.start()
         for round in 0..<Self.kills {

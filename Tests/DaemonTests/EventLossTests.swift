@@ -13,10 +13,7 @@ import Testing
     @Test func `what the ring had no room for is a gap with its exact count`() throws {
         let apiary = try TestDaemon()
         let other = try Workload()
-        try apiary.curl(
-            "PUT /v1/programs/e?attach=auto&global=target_pid=\(other.processIdentifier)",
-            file: "events.bpf.o"
-        ).answers(201)
+        try apiary.load("e", "events.bpf.o", watching: other.processIdentifier)
         apiary.signal(SIGSTOP)
         try other.getpgid(3000)
         apiary.signal(SIGCONT)
@@ -49,10 +46,7 @@ import Testing
     @Test func `the ledger balances for each reader`() throws {
         let apiary = try TestDaemon()
         let other = try Workload()
-        try apiary.curl(
-            "PUT /v1/programs/e?attach=auto&global=target_pid=\(other.processIdentifier)",
-            file: "events.bpf.o"
-        ).answers(201)
+        try apiary.load("e", "events.bpf.o", watching: other.processIdentifier)
         let one = try apiary.stream("GET /v1/events?program=e")
         let two = try apiary.stream("GET /v1/events?type=none")
         _ = try one.next(kind: "hello")
@@ -92,10 +86,7 @@ import Testing
     @Test func `a heartbeat tells an idle reader where it is`() throws {
         let apiary = try TestDaemon()
         let other = try Workload()
-        try apiary.curl(
-            "PUT /v1/programs/e?attach=auto&global=target_pid=\(other.processIdentifier)",
-            file: "events.bpf.o"
-        ).answers(201)
+        try apiary.load("e", "events.bpf.o", watching: other.processIdentifier)
         let stream = try apiary.stream("GET /v1/events?program=e")
         _ = try stream.next(kind: "hello")
         try other.getpgid(1)

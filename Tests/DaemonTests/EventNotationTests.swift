@@ -10,10 +10,7 @@ import Testing
     init() throws {
         apiary = try TestDaemon()
         other = try Workload()
-        try apiary.curl(
-            "PUT /v1/programs/f?attach=auto&global=target_pid=\(other.processIdentifier)",
-            file: "flows.bpf.o"
-        ).answers(201)
+        try apiary.load("f", "flows.bpf.o", watching: other.processIdentifier)
         try other.getpgid(3)
     }
 

@@ -16,10 +16,7 @@ import Testing
     }
 
     private func load(_ object: String) throws {
-        try apiary.curl(
-            "PUT /v1/programs/s?attach=auto&global=target_pid=\(other.processIdentifier)",
-            file: object
-        ).answers(201)
+        try apiary.load("s", object, watching: other.processIdentifier)
     }
 
     private func lines(_ query: String) throws -> [JSONValue] {

@@ -11,10 +11,7 @@ import Testing
     init() throws {
         apiary = try TestDaemon()
         other = try Workload()
-        try apiary.curl(
-            "PUT /v1/programs/p?attach=auto&global=target_pid=\(other.processIdentifier)",
-            file: "shapes.bpf.o"
-        ).answers(201)
+        try apiary.load("p", "shapes.bpf.o", watching: other.processIdentifier)
         try other.getpgid(3)
         #expect(try Machine.waits { try events("map=lists").count == 3 })
         #expect(try Machine.waits { try events("map=texts").count == 3 })

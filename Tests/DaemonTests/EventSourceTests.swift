@@ -13,10 +13,7 @@ import Testing
     init() throws {
         apiary = try TestDaemon()
         other = try Workload()
-        try apiary.curl(
-            "PUT /v1/programs/s?attach=auto&global=target_pid=\(other.processIdentifier)",
-            file: "streams.bpf.o"
-        ).answers(201)
+        try apiary.load("s", "streams.bpf.o", watching: other.processIdentifier)
     }
 
     private func lines(_ query: String) throws -> [JSONValue] {
@@ -206,10 +203,7 @@ import Testing
         try apiary.curl("DELETE /v1/programs/s").answers(404, problem: .notFound)
         try apiary.curl("DELETE /v1/programs/s?purge=true").answers(204)
         try apiary.curl("GET /v1/events?program=s&follow=false").answers(404, problem: .notFound)
-        try apiary.curl(
-            "PUT /v1/programs/s?attach=auto&global=target_pid=\(other.processIdentifier)",
-            file: "streams.bpf.o"
-        ).answers(201)
+        try apiary.load("s", "streams.bpf.o", watching: other.processIdentifier)
         try other.getpgid(2)
         let again = try events("program=s&map=perf", atLeast: 2)
         #expect(again.compactMap { $0["seq"]?.int } == [1, 2])

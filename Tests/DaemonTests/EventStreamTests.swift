@@ -12,10 +12,7 @@ import Testing
     init() throws {
         apiary = try TestDaemon()
         other = try Workload()
-        try apiary.curl(
-            "PUT /v1/programs/e?attach=auto&global=target_pid=\(other.processIdentifier)",
-            file: "events.bpf.o"
-        ).answers(201)
+        try apiary.load("e", "events.bpf.o", watching: other.processIdentifier)
     }
 
     /// The lines of an answer that ends.

@@ -161,10 +161,7 @@ import Testing
     @Test(.needs(.tracepoint)) func `run_stats counts always, and what ran is told`() throws {
         let counting = try TestDaemon(arguments: ["--set", "run_stats=true"])
         let other = try Workload()
-        try counting.curl(
-            "PUT /v1/programs/x?attach=auto&global=target_pid=\(other.processIdentifier)",
-            file: "hooks_next.bpf.o"
-        ).answers(201)
+        try counting.load("x", "hooks_next.bpf.o", watching: other.processIdentifier)
         try other.getpgid(5)
         let function = try counting.curl("GET /v1/programs/x/functions/on_tracepoint").answers(200)
         #expect((function["/statistics/run_count"]?.uint64 ?? 0) >= 5)

@@ -12,10 +12,7 @@ import Testing
     init() throws {
         apiary = try TestDaemon()
         workload = try Workload()
-        try apiary.curl(
-            "PUT /v1/programs/hooks?attach=auto&global=target_pid=\(workload.processIdentifier)",
-            file: "hooks.bpf.o"
-        ).answers(201)
+        try apiary.load("hooks", "hooks.bpf.o", watching: workload.processIdentifier)
         try apiary.curl("PUT /v1/programs/runs", file: "runs.bpf.o").answers(201)
         try apiary.curl("PUT /v1/programs/maptypes", file: "maptypes.bpf.o").answers(201)
     }

@@ -27,10 +27,7 @@ import Testing
     @Test(.needs(.tracepoint)) func `SIGTERM stops the daemon and leaves the probes`() throws {
         let apiary = try TestDaemon()
         let other = try Workload()
-        try apiary.curl(
-            "PUT /v1/programs/x?attach=auto&global=target_pid=\(other.processIdentifier)",
-            file: "hooks_next.bpf.o"
-        ).answers(201)
+        try apiary.load("x", "hooks_next.bpf.o", watching: other.processIdentifier)
         let link = try apiary.link("x.on_tracepoint")
         #expect(apiary.stop() == 0)
         #expect(try Machine.hasLink(link))

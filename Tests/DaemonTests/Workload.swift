@@ -1,5 +1,7 @@
 import Foundation
 import Linux
+import TestSupport
+import Testing
 
 /// Another process that makes system calls when it is told to, each exactly so many times.
 final class Workload {
@@ -64,5 +66,17 @@ final class Workload {
         guard try output.fileHandleForReading.read(upToCount: 5) == Data("done\n".utf8) else {
             throw Machine.Failure(description: "perl ended before it answered")
         }
+    }
+}
+
+extension TestDaemon {
+    /// Loads and attaches an object that looks at one process only.
+    func load(
+        _ program: String, _ object: String, watching process: Int32,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        try curl(
+            "PUT /v1/programs/\(program)?attach=auto&global=target_pid=\(process)", file: object
+        ).answers(201, sourceLocation: sourceLocation)
     }
 }

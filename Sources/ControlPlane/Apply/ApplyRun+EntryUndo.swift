@@ -1,7 +1,4 @@
-internal import BPF
 internal import JSON
-internal import Linux
-internal import Loading
 internal import Problems
 internal import Registry
 

@@ -125,10 +125,7 @@ final class ApplyRun {
         throws(Problem)
     {
         let loads = staged.compactMapValues(\.record.loaded)
-        let outcome: Result<Void, Problem> = StagedPrograms.$current.withValue(loads) {
-            do throws(Problem) { return .success(try body()) } catch { return .failure(error) }
-        }
-        do throws(Problem) { try outcome.get() } catch {
+        do throws(Problem) { try StagedPrograms.$current.during(loads, body) } catch {
             var problem = error
             if let pointer { problem.pointer = pointer.description + (error.pointer ?? "") }
             if problem.members["step"] == nil { problem.members["step"] = .text(name) }

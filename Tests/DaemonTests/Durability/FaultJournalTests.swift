@@ -12,10 +12,7 @@ import Testing
     {
         let apiary = try TestDaemon()
         let other = try Workload()
-        try apiary.curl(
-            "PUT /v1/programs/e?attach=auto&global=target_pid=\(other.processIdentifier)",
-            file: "events.bpf.o"
-        ).answers(201)
+        try apiary.load("e", "events.bpf.o", watching: other.processIdentifier)
         try other.getpgid(200)
         #expect(try Machine.waits(seconds: 30) { try events(apiary).count >= 200 })
         apiary.kill9()

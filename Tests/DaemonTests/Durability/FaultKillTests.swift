@@ -12,10 +12,7 @@ import Testing
         let apiary = try TestDaemon()
         let other = try Workload()
         // One that is left alone: it must count through all of it, without a gap.
-        try apiary.curl(
-            "PUT /v1/programs/steady?attach=auto&global=target_pid=\(other.processIdentifier)",
-            file: "hooks.bpf.o"
-        ).answers(201)
+        try apiary.load("steady", "hooks.bpf.o", watching: other.processIdentifier)
         let cycles = FaultRun.isLong ? 200 : 6
         var expected: UInt64 = 0
         for cycle in 0..<cycles {

@@ -80,10 +80,7 @@ extension FaultStartTests {
     func `an upgrade keeps links, counts, events and their cursors`(_ version: Int) throws {
         let apiary = try TestDaemon()
         let other = try Workload()
-        try apiary.curl(
-            "PUT /v1/programs/e?attach=auto&global=target_pid=\(other.processIdentifier)",
-            file: "events.bpf.o"
-        ).answers(201)
+        try apiary.load("e", "events.bpf.o", watching: other.processIdentifier)
         try other.getpgid(3)
         let link = try apiary.link("e.send")
         let first = try events(apiary, since: "oldest", count: 3)
