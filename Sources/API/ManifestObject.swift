@@ -39,7 +39,7 @@ enum ManifestObject {
                 throw Problem(
                     .objectRefused, "\(path) has more than \(limit) bytes.", errno: error.name,
                     pointer: pointer, cause: error)
-            case .emfile, .enfile, .enomem:
+            case _ where error.isShortage:
                 throw Problem(
                     .resourceExhausted, "\(path) cannot be read: \(error).", errno: error.name)
             default:

@@ -91,7 +91,7 @@ extension Node {
                 sizeBytes = try file.size()
             } catch {
                 // What cannot be opened is as good as gone, but where nothing can be.
-                guard ![.emfile, .enfile, .enomem].contains(error) else {
+                guard !error.isShortage else {
                     throw Problem(error, while: "open the object \(row.digest)")
                 }
             }

@@ -179,5 +179,5 @@ struct PinnedIDs: Sendable, Hashable {
 extension BPFError {
     /// Descriptors or memory have run out: what is there was not seen, so it is not judged, and
     /// what bears a name of ours counts as ours.
-    var isShortage: Bool { [.emfile, .enfile, .enomem].contains(errno) }
+    var isShortage: Bool { errno.isShortage }
 }

@@ -94,3 +94,8 @@ public func check(_ result: Int32) throws(Errno) -> Int32 {
     guard result >= 0 else { throw Errno.current }
     return result
 }
+
+extension Errno {
+    /// Descriptors or memory have run out: it says nothing of what was asked for.
+    public var isShortage: Bool { [.emfile, .enfile, .enomem].contains(self) }
+}
