@@ -171,6 +171,10 @@ extension EventStream {
         }
     }
 
+    /// The number before which readers may read. A segment's tail is ahead of it for a moment, in
+    /// which the ledger does not know yet of what lies between.
+    var readableEnd: UInt64 { state.withLock { $0.end.nextSequence } }
+
     /// Bytes of the cursor that stands in the stream's shared lines.
     func ownCursorByteCount(_ sequence: UInt64) -> Int { head.cursorByteCount(sequence) }
 

@@ -76,15 +76,14 @@ struct Reader {
     /// A long poll that has something to give gives what there is by now.
     private mutating func fixEnds() {
         for index in places.indices where places[index].end == nil {
-            places[index].end = places[index].stream.state.withLock { $0.end.nextSequence }
+            places[index].end = places[index].stream.readableEnd
         }
     }
 
     private var isCaughtUp: Bool {
         places.allSatisfy { place in
             place.isDone
-                || place.sequence >= place.end
-                    ?? place.stream.state.withLock { $0.end.nextSequence }
+                || place.sequence >= place.end ?? place.stream.readableEnd
         }
     }
 
@@ -229,7 +228,8 @@ struct Reader {
         var offset = places[index].hint?.offset ?? tail
         var place = places[index]
         let until = query.untilNanoseconds ?? .max
-        while place.sequence < place.end ?? .max,
+        let end = min(place.end ?? .max, place.stream.readableEnd)
+        while place.sequence < end,
             let entry = segment.entry(at: offset, before: tail), !entry.isGap,
             entry.sequence == place.sequence, entry.nanoseconds < until
         {

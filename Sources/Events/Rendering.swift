@@ -140,13 +140,13 @@ final class Rendering: Sendable {
         return chunk
     }
 
-    /// Renders what there is until the chunk is full.
+    /// Renders what readers may read until the chunk is full.
     private func extend(
         _ state: inout State, _ chunk: Chunk, _ stream: EventStream, from offset: Int,
         _ limit: UInt64
     ) {
         let segment = chunk.segment
-        let tail = segment.tail
+        let (tail, readable) = (segment.tail, stream.readableEnd)
         var offset = chunk.count == 0 ? offset : chunk.line(chunk.count - 1).entryEnd
         guard offset < tail else { return }
         let schema = stream.schema(of: segment)
@@ -154,7 +154,7 @@ final class Rendering: Sendable {
         state.selector.use(schema)
         let empty: [UInt8] = []
         var sequence = chunk.first + UInt64(chunk.count)
-        while offset < tail {
+        while offset < tail, sequence < readable {
             guard sequence < limit, let entry = segment.entry(at: offset, before: tail),
                 !entry.isGap, entry.sequence == sequence
             else {

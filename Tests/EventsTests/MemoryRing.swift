@@ -14,6 +14,8 @@ final class MemoryRing: RecordSource {
     }
     private let state = Mutex(State())
     private let readable: Wakeup
+    /// Who holds it stops the pump where records are committed, but not yet published.
+    let releases = Mutex(())
     let identity: RingIdentity
     let dataBytes: Int
 
@@ -69,16 +71,20 @@ final class MemoryRing: RecordSource {
     }
 
     func release(upTo position: UInt64) {
-        let isEmpty = state.withLock { state in
-            state.consumer = max(state.consumer, position)
-            let consumer = state.consumer
-            state.records.removeAll { $0.after <= consumer }
-            return state.records.isEmpty
-        }
+        let isEmpty = releases.withLock { _ in releaseNow(upTo: position) }
         if isEmpty {
             readable.clear()
             // One that came between the two: readable again.
             if state.withLock({ !$0.records.isEmpty }) { readable.signal() }
+        }
+    }
+
+    private func releaseNow(upTo position: UInt64) -> Bool {
+        state.withLock { state in
+            state.consumer = max(state.consumer, position)
+            let consumer = state.consumer
+            state.records.removeAll { $0.after <= consumer }
+            return state.records.isEmpty
         }
     }
 }
