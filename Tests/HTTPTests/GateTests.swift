@@ -131,6 +131,17 @@ private let smuggled: [(name: String, bytes: String)] = [
         #expect(client.isClosed())
     }
 
+    /// libmicrohttpd would keep each in a connection's memory, which some 400 fill, and not answer.
+    @Test(arguments: [129, 400, 500, 2000, 4000])
+    func `however many parameters a query has, too many are refused`(count: Int) throws {
+        let server = try TestServer { _ in quick(echo) }
+        let client = try server.connect()
+        let query = String(repeating: "a=b&", count: count).prefix(16_200)
+        let answer = try client.request("GET /?" + query)
+        #expect(answer.status == 400)
+        #expect(answer.text.contains("parameters"))
+    }
+
     @Test func `what is unusual and clear is let through`() throws {
         let server = try TestServer { _ in
             .accept(.init(body: .memory, bodyLimit: 1 << 20, place: .quick, handle: echo))
@@ -159,12 +170,10 @@ private let smuggled: [(name: String, bytes: String)] = [
         limits.headerSeconds = 1
         let server = try TestServer(limits: limits) { _ in quick(echo) }
         let client = try server.connectTCP()
-        let began = Clock.monotonicNanoseconds()
         client.send("GET / HTTP/1.1\r\nHost: a\r\n")
         let dribble = try dribble(try client.duplicate(), "X: y\r\n")
         #expect(client.isClosed())
         dribble.join()
-        #expect(Clock.monotonicNanoseconds() - began < 5_000_000_000)
     }
 
     @Test func `2,000 mutated requests leave a server that serves`() throws {
