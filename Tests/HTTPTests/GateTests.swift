@@ -53,14 +53,6 @@ private let smuggled: [(name: String, bytes: String)] = [
     ("a line without a colon", "GET / HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n"),
     ("a name that is no token", "GET / HTTP/1.1\r\nHost: a\r\nX(y): b\r\n\r\n"),
     (
-        "a blank behind the coding",
-        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked \r\n\r\n0\r\n\r\n"
-    ),
-    (
-        "a tab behind the coding",
-        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\t\r\n\r\n0\r\n\r\n"
-    ),
-    (
         "another coding",
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"
     ),
@@ -119,6 +111,27 @@ private let smuggled: [(name: String, bytes: String)] = [
         let rest = client.rest()
         #expect(client.isAtEnd, "\(smuggled[index].name)")
         #expect(!rest.contains("/smuggled"), "\(smuggled[index].name)")
+    }
+
+    /// 0.9.75 does not know the coding then, and would read all that follows as one body; 1.0 reads
+    /// chunks.
+    @Test(arguments: [" ", "\t", " \t "])
+    func `a blank behind the coding is refused, or chunks are read`(blank: String) throws {
+        let server = try TestServer { _ in
+            .accept(.init(body: .memory, bodyLimit: 1 << 20, place: .quick, handle: echo))
+        }
+        let client = try server.connect()
+        client.send(
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\(blank)\r\n\r\n"
+                + "3\r\nabc\r\n0\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n")
+        let answer = try client.answer()
+        if answer.status == 400 {
+            #expect(client.isClosed())
+        } else {
+            #expect(answer.status == 200)
+            #expect(answer.lines.contains { $0.hasPrefix("bytes 3 ") })
+            #expect(try client.answer().lines.first == "GET /next")
+        }
     }
 
     @Test(arguments: ["CONNECT", "TRACE", "PROPFIND", "get", "GETX", "\u{1}"])
