@@ -32,6 +32,10 @@ struct LineVariant: Sendable, Hashable {
         showsInvalid = query.records == .invalid
         selection = Selection(query)
     }
+
+    /// Whether an entry is one of its readers' records, shown or not.
+    @inline(__always)
+    func counts(_ entry: EntryHeader) -> Bool { !entry.isInvalid || showsInvalid }
 }
 
 /// Makes the lines of events: `{"kind":"event","cursor":"…","seq":7,"time":"…", … ,"data": … }`.
