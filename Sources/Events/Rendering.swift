@@ -129,9 +129,9 @@ final class Rendering: Sendable {
         }
     }
 
-    /// Renders from entry `sequence` on straight into what the stream's only reader sends: what nobody
-    /// else reads is not kept. Until one of `most` and `visible` is reached, the buffer is full, or
-    /// for as long as a piece may be.
+    /// Renders from entry `sequence` on straight into what the stream's only reader sends: what
+    /// nobody else reads is not kept. Until one of `most` and `visible` is reached, the buffer is
+    /// full, or for as long as a piece may be.
     /// - Returns: how many, and where the last one ends; nil where others read too, or have read.
     func renderAlone(
         _ stream: EventStream, _ segment: Segment, _ place: (sequence: UInt64, offset: Int),
