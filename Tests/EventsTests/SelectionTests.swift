@@ -214,6 +214,36 @@ struct SelectionTests {
         #expect(rows.count == 4 && rows[3] == "")
     }
 
+    @Test func `a table shows records that came before their type was declared`() throws {
+        defer { streams.stop() }
+        try streams.open(opens, source: ring, StreamOptions())
+        ring.put([1, 2])
+        try streams.settle(opens, 2)
+        streams.close(opens, reason: .programDeleted)
+        let later = try MemoryRing()
+        try streams.open(
+            opens, source: later, StreamOptions(schema: RecordSchema(try SampleType.make())))
+        later.put(SampleType.record(ts: Clock.monotonicNanoseconds()))
+        try streams.settle(opens, 3)
+        let client = try streams.client {
+            $0.follow = false
+            $0.format = .csv
+        }
+        while client.step() == .more {}
+        let rows = String(decoding: client.text, as: UTF8.self).components(separatedBy: "\r\n")
+        #expect(rows[0].hasSuffix(",ok,port,comm,data"))
+        #expect(rows[1].hasSuffix(",,,,,,,,\"hex:0102\""))
+        #expect(rows[2].hasSuffix(",true,443,sshd,"))
+    }
+
+    @Test func `a member that is called as a column of every table has another name there`() {
+        let header = String(
+            decoding: CSVText.header(["kind", "pid", "time", "a.type"]), as: UTF8.self)
+        let names = header.dropLast().split(separator: ",")
+        #expect(names.suffix(4) == ["data.kind", "pid", "data.time", "a.type"])
+        #expect(Set(names).count == names.count)
+    }
+
     @Test func `a long poll waits for a first event and gives what there is`() throws {
         defer { streams.stop() }
         try open()
