@@ -189,6 +189,26 @@ struct SelectionTests {
         }
     }
 
+    @Test(arguments: [
+        ("port", "65535", true), ("port", "0xffff", true), ("port", "65536", false),
+        ("port", "-1", false), ("ret", "-1", true), ("ret", "0x80000000", false),
+        ("level", "127", true), ("level", "128", false), ("ok", "1", true), ("ok", "2", false),
+        ("ts", "18446744073709551615", true), ("ts", "18446744073709551616", false),
+        ("mac", "1", false), ("ratio", "1", false), ("port", "", false), ("port", "0x", false),
+    ])
+    func `a tag that its member cannot have is refused`(member: String, tag: String, fits: Bool)
+        throws
+    {
+        let type = try SampleType.make()
+        if fits {
+            _ = try RecordSchema(by: member, [(tag, type)])
+        } else {
+            #expect(throws: RecordSchema.Failure.self) {
+                try RecordSchema(by: member, [(tag, type)])
+            }
+        }
+    }
+
     @Test func `a table has a row for each event and gap, and quotes what needs it`() throws {
         defer { streams.stop() }
         let schema = RecordSchema(try SampleType.make())
