@@ -76,8 +76,8 @@ extension EventStreams {
     }
 
     /// Members of the types in their order, those that several have once, or the fields that are
-    /// wanted; without these then what a record is of which the type is not known, be it that it came
-    /// before that was declared.
+    /// wanted; without these then what a record is of which the type is not known, be it that it
+    /// came before that was declared.
     private func columns(_ query: StreamQuery, _ types: [RecordType]) -> [String] {
         if query.records == .invalid { return ["invalid", "data"] }
         var columns: [String] = []
