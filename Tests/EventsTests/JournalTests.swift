@@ -163,6 +163,26 @@ struct JournalTests {
         }
     }
 
+    @Test func `a damaged time is no time at which something expires`() throws {
+        let ring = try MemoryRing()
+        let first = try streams()
+        try first.open(opens, source: ring, type: nil, lostCounter: nil)
+        ring.put(1)
+        try first.settle(opens, 2)
+        first.stop()
+        let file = path + "/1/" + Recovery.fileName(1)
+        var bytes = try FileSystem.read(file)
+        // The time of the entry.
+        let place = SegmentHeader.byteCount + 16
+        for index in place..<place + 8 { bytes[index] = 0xff }
+        try FileSystem.replace(file, with: bytes.span)
+        let second = try streams()
+        defer { second.stop() }
+        second.waitForThreads()
+        #expect(second.journal.evictExpired(now: Clock.realtimeNanoseconds()) == .max)
+        #expect(try numbers(second) == [1])
+    }
+
     @Test func `segments roll, double, and keep a record larger than themselves`() throws {
         var limits = JournalLimits()
         limits.segmentBytes = 512 << 10
