@@ -205,7 +205,7 @@ struct JournalTests {
             $0.since = .cursor(place)
         }
         let lines = try client.lines()
-        #expect(lines.map(\.number) == [300, 301, 302])
+        try #require(lines.map(\.number) == [300, 301, 302])
         #expect(lines[1].json["data"]?.string?.utf8.count == 4 + 2 * (700 << 10))
     }
 
@@ -242,7 +242,7 @@ struct JournalTests {
             $0.follow = false
         }.lines()
         #expect(lines[1].kind == "gap")
-        #expect(lines[1].lost == ledger.oldestSequence - 2)
+        #expect(lines[1].lost == ledger.oldestSequence &- 2)
         #expect(lines[1].place == "journal")
         #expect(lines[1].json["program"] == "opens")
         #expect(lines[2].sequence == ledger.oldestSequence)
