@@ -130,4 +130,28 @@ struct SharedStreamTests {
         #expect(type == stream.key.program)
         #expect(streams.ledger().map(\.key).sorted() == [opens, stream.key].sorted())
     }
+
+    @Test(arguments: [opens, execs])
+    func `what a program lost before it was replaced and kept the ring stays counted`(
+        _ key: StreamKey
+    ) throws {
+        defer { streams.stop() }
+        ring.lose(40)
+        ring.put(1)
+        // Each of the two counts all of the ring's.
+        try streams.settle(opens, 82)
+        #expect(streams.ledger().first?.lostInKernel == 80)
+        let replaced = FreshCounter()
+        try streams.open(key, source: ring, type: nil, lostCounter: replaced)
+        replaced.count.store(3, ordering: .relaxed)
+        streams.close(opens, reason: .programDeleted)
+        streams.close(execs, reason: .programDeleted)
+        #expect(streams.ledger().first?.lostInKernel == 83)
+    }
+}
+
+/// The counter of a program that was loaded anew.
+private final class FreshCounter: LostCounter {
+    let count = Atomic<UInt64>(0)
+    func lostRecords() -> UInt64? { count.load(ordering: .relaxed) }
 }
