@@ -41,7 +41,7 @@ fi
 binary=$(find .build/debug/ -maxdepth 1 -name '*.xctest' | head -1)
 [ -n "$binary" ] || { echo "microhttpd-1: swift build --build-tests first" >&2; exit 1; }
 export LD_LIBRARY_PATH=$directory
-ldd "$binary" | grep -q "$directory/libmicrohttpd" || { echo "microhttpd-1: $directory is not used" >&2; exit 1; }
+grep -q "$directory/libmicrohttpd" <<<"$(ldd "$binary")" || { echo "microhttpd-1: $directory is not used" >&2; exit 1; }
 echo "microhttpd-1: $(basename "$(readlink -f "$library")")" >&2
 status=0
 "$binary" --testing-library swift-testing --filter "${1:-HTTPTests}" >"$root/log" 2>&1 || status=$?

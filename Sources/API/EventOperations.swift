@@ -32,6 +32,11 @@ internal import Problems
                 "since \(reason): send oldest, now, or the cursor of a line of this journal.")
         case .invalidFilter(let error):
             throw EventQuery.problem(error, query.filter?.text ?? "")
+        case .unknownType(let type, let known):
+            throw Problem(
+                .invalidParameter,
+                "type=\(type) names no record type of \(query.program ?? "any program").",
+                hint: "Types: " + known.joined(separator: ", ") + ".")
         case .unknownField(let field, let reason, let position):
             throw EventQuery.problem(
                 fields: query.fields.joined(separator: ","), "names \(field), which no type has,",

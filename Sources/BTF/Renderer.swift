@@ -13,6 +13,8 @@ import JSON
     let record: UnsafeRawPointer
     let count: Int
     let quotesLargeIntegers: Bool
+    /// One slot for each operation; nil where nothing is remembered.
+    let memory: UnsafeMutablePointer<RenderMemory.Slot>?
 
     /// Runs from `start` to the end of the program or of a loop's body.
     func run(
@@ -20,63 +22,95 @@ import JSON
         _ begin: UnsafeMutablePointer<UInt8>
     ) -> UnsafeMutablePointer<UInt8> {
         var out = unsafe begin
-        var operation = unsafe operations + start
+        var index = start
         while true {
-            let step = unsafe operation.pointee
+            let step = unsafe operations[index]
             // All sixteen bytes: what of them is not the literal's is overwritten, or is slack.
             unsafe UnsafeMutableRawPointer(out).storeBytes(of: step.literal, as: SIMD16<UInt8>.self)
             unsafe out += Int(step.literalSize)
             let value = unsafe base + Int(step.offset)
+            let number: UInt64
             switch step.kind {
-            case .unsigned32:
-                let number = unsafe value.loadUnaligned(as: UInt32.self)
-                unsafe out = unsafe JSONText.append(UInt64(number), out)
+            case .unsigned8: number = UInt64(unsafe value.load(as: UInt8.self))
+            case .unsigned16: number = UInt64(unsafe value.loadUnaligned(as: UInt16.self))
+            case .unsigned32: number = UInt64(unsafe value.loadUnaligned(as: UInt32.self))
             case .unsigned64:
-                let number = unsafe value.loadUnaligned(as: UInt64.self)
+                number = unsafe value.loadUnaligned(as: UInt64.self)
                 if unsafe quotesLargeIntegers, number > JSONWriter.largestExactInteger {
                     unsafe out = unsafe quote(out) { unsafe JSONText.append(number, $0) }
-                } else {
-                    unsafe out = unsafe JSONText.append(number, out)
+                    index &+= 1
+                    continue
                 }
-            case .text:
-                unsafe out = unsafe JSONText.appendEscaped(
-                    value, Int(step.size), stopsAtNUL: true, out)
-            case .signed32:
-                let number = unsafe value.loadUnaligned(as: Int32.self)
-                unsafe out = unsafe JSONText.append(Int64(number), out)
+            case .signed8: number = unsafe sign(Int64(value.load(as: Int8.self)), &out)
+            case .signed16: number = unsafe sign(Int64(value.loadUnaligned(as: Int16.self)), &out)
+            case .signed32: number = unsafe sign(Int64(value.loadUnaligned(as: Int32.self)), &out)
             case .signed64:
-                let number = unsafe value.loadUnaligned(as: Int64.self)
-                if unsafe quotesLargeIntegers, number.magnitude > JSONWriter.largestExactInteger {
-                    unsafe out = unsafe quote(out) { unsafe JSONText.append(number, $0) }
-                } else {
-                    unsafe out = unsafe JSONText.append(number, out)
+                let signed = unsafe value.loadUnaligned(as: Int64.self)
+                if unsafe quotesLargeIntegers, signed.magnitude > JSONWriter.largestExactInteger {
+                    unsafe out = unsafe quote(out) { unsafe JSONText.append(signed, $0) }
+                    index &+= 1
+                    continue
                 }
-            case .unsigned16:
-                let number = unsafe value.loadUnaligned(as: UInt16.self)
-                unsafe out = unsafe JSONText.append(UInt64(number), out)
-            case .unsigned8:
-                unsafe out = unsafe JSONText.append(UInt64(value.load(as: UInt8.self)), out)
-            case .signed16:
-                let number = unsafe value.loadUnaligned(as: Int16.self)
-                unsafe out = unsafe JSONText.append(Int64(number), out)
-            case .signed8:
-                unsafe out = unsafe JSONText.append(Int64(value.load(as: Int8.self)), out)
+                number = unsafe sign(signed, &out)
+            case .text:
+                unsafe out = unsafe text(value, Int(step.size), index, out)
+                index &+= 1
+                continue
+            case .literal:
+                index &+= 1
+                continue
             case .rare:
                 unsafe out = unsafe rare(step, value, &json, out)
+                index &+= 1
+                continue
             case .loop:
-                unsafe out = unsafe loop(operation, value, &json, out)
-                unsafe operation = operations + Int(step.next)
+                unsafe out = unsafe loop(index, value, &json, out)
+                index = Int(step.next)
                 continue
             case .reserve:
                 unsafe json.advance(to: out)
                 json.reserve(Int(step.size))
                 unsafe out = json.end
-            case .literal: break
+                index &+= 1
+                continue
             case .end:
                 return unsafe out
             }
-            unsafe operation += 1
+            unsafe out = unsafe append(number, index, out)
+            index &+= 1
         }
+    }
+
+    /// Puts the sign of a number that has one. - Returns: its magnitude.
+    @inline(__always)
+    private func sign(_ value: Int64, _ out: inout UnsafeMutablePointer<UInt8>) -> UInt64 {
+        unsafe out.pointee = UInt8(ascii: "-")
+        unsafe out += value < 0 ? 1 : 0
+        return value.magnitude
+    }
+
+    @inline(__always)
+    private func append(
+        _ value: UInt64, _ index: Int, _ out: UnsafeMutablePointer<UInt8>
+    ) -> UnsafeMutablePointer<UInt8> {
+        let unit: UInt64 = 100_000_000
+        guard let memory = unsafe memory, value >= 10, value < unit * unit else {
+            return unsafe JSONText.append(value, out)
+        }
+        if value < unit { return unsafe memory[index].append(short: value, out) }
+        let high = value / unit
+        return unsafe JSONText.appendEight(
+            value &- high &* unit, memory[index].append(short: high, out))
+    }
+
+    @inline(__always)
+    private func text(
+        _ bytes: UnsafeRawPointer, _ size: Int, _ index: Int, _ out: UnsafeMutablePointer<UInt8>
+    ) -> UnsafeMutablePointer<UInt8> {
+        guard let memory = unsafe memory, size == RenderMemory.textSize else {
+            return unsafe JSONText.appendEscaped(bytes, size, stopsAtNUL: true, out)
+        }
+        return unsafe memory[index].append(text: bytes, out)
     }
 
     @inline(__always)
@@ -92,11 +126,11 @@ import JSON
 
     @inline(never)
     private func loop(
-        _ operation: UnsafePointer<RenderOperation>, _ first: UnsafeRawPointer,
-        _ json: inout JSONWriter, _ begin: UnsafeMutablePointer<UInt8>
+        _ operation: Int, _ first: UnsafeRawPointer, _ json: inout JSONWriter,
+        _ begin: UnsafeMutablePointer<UInt8>
     ) -> UnsafeMutablePointer<UInt8> {
-        let step = unsafe operation.pointee
-        let body = unsafe operation - operations + 1
+        let step = unsafe operations[operation]
+        let body = operation + 1
         let stride = Int(step.stride)
         var times = Int(step.size)
         if step.size >= RenderOperation.once {

@@ -97,8 +97,12 @@ public struct ValuePlan: Sendable {
 
     /// Appends the value as JSON. `bytes` has at least `leastSize` bytes; more than that is a
     /// flexible array's, where the type ends in one.
-    public func render(_ bytes: Span<UInt8>, into json: inout JSONWriter) {
+    /// - Parameter memory: this plan's, for values of which each is much like the one before.
+    public func render(
+        _ bytes: Span<UInt8>, into json: inout JSONWriter, _ memory: RenderMemory? = nil
+    ) {
         let compiled = compiled
+        precondition(memory == nil || memory?.compiled === compiled, "another plan's memory")
         precondition(
             bytes.count >= compiled.leastSize,
             "\(bytes.count) bytes for a type of \(compiled.leastSize)")
@@ -112,7 +116,7 @@ public struct ValuePlan: Sendable {
                 let base = unsafe record.baseAddress ?? UnsafeRawPointer(operations)
                 let renderer = unsafe Renderer(
                     operations: operations, compiled: compiled, record: base, count: record.count,
-                    quotesLargeIntegers: json.int64 == .string)
+                    quotesLargeIntegers: json.int64 == .string, memory: memory?.slots)
                 json.reserve(JSONText.slack)
                 unsafe json.advance(to: renderer.run(0, base, &json, json.end))
             }

@@ -176,6 +176,11 @@ extension EventStream {
     /// which the ledger does not know yet of what lies between.
     var readableEnd: UInt64 { state.withLock { $0.end.nextSequence } }
 
+    /// The same where the stream has one reader, else nil.
+    var readableEndAlone: UInt64? {
+        state.withLock { $0.readers.count == 1 ? $0.end.nextSequence : nil }
+    }
+
     /// Bytes of the cursor that stands in the stream's shared lines.
     func ownCursorByteCount(_ sequence: UInt64) -> Int { head.cursorByteCount(sequence) }
 

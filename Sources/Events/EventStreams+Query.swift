@@ -2,17 +2,26 @@ internal import BTF
 
 extension EventStreams {
     /// Holds a query against the types of the streams that it selects.
-    /// - Throws: a filter or a field that none of them has.
+    /// - Throws: a type, a filter or a field that none of them has.
     func prepared(_ query: StreamQuery, _ streams: [EventStream]) throws(SubscribeError)
         -> StreamQuery
     {
         var query = query
         let types = streams.flatMap(\.knownSchemas).flatMap(\.types)
         let wanted = types.filter { query.type == nil || $0.name == query.type }
+        try checkType(query, types)
         if let filter = query.filter { try check(filter, wanted, hasStreams: !streams.isEmpty) }
         try check(fields: query.fields, wanted)
         if query.format == .csv { query.columns = columns(query, wanted, streams) }
         return query
+    }
+
+    /// Of a program that is named, a misspelt type would wait for ever; without, it may be one of a
+    /// program to come. Of untyped streams nothing can be said.
+    private func checkType(_ query: StreamQuery, _ types: [RecordType]) throws(SubscribeError) {
+        guard let type = query.type, query.program != nil, !types.isEmpty else { return }
+        guard !types.contains(where: { $0.name == type }) else { return }
+        throw .unknownType(type, known: Set(types.map(\.name)).sorted())
     }
 
     /// Whether each field is in one of the types; of none nothing can be said.

@@ -32,6 +32,10 @@ struct LineVariant: Sendable, Hashable {
         showsInvalid = query.records == .invalid
         selection = Selection(query)
     }
+
+    /// Whether an entry is one of its readers' records, shown or not.
+    @inline(__always)
+    func counts(_ entry: EntryHeader) -> Bool { !entry.isInvalid || showsInvalid }
 }
 
 /// Makes the lines of events: `{"kind":"event","cursor":"…","seq":7,"time":"…", … ,"data": … }`.
@@ -53,6 +57,7 @@ struct LineRenderer: ~Copyable {
     /// record is of which nothing else is shown; -1: none is. Kept here because to take it out of
     /// its shape would be a retain for each line, which threads contend for.
     private var plan = ValuePlan(untyped: 1)
+    private var memory: RenderMemory?
     private var plainSize = -1
     private let unknownHead: [UInt8]
     private let lineEnd: StaticString
@@ -98,7 +103,7 @@ struct LineRenderer: ~Copyable {
         advance(to: entry.sequence, entry.nanoseconds)
         if entry.typeIndex != typeIndex { putType(entry.typeIndex) }
         if record.count == plainSize, !entry.isInvalid {
-            plan.render(record, into: &line)
+            plan.render(record, into: &line, memory)
         } else {
             renderRare(entry, record)
         }
@@ -134,12 +139,13 @@ struct LineRenderer: ~Copyable {
             let plan = shapes[index].plan
         else { return }
         self.plan = plan
+        memory = shapes[index].memory
         plainSize = shapes[index].size
     }
 
     private mutating func renderData(_ shape: LineShape, _ record: Span<UInt8>) {
         if let plan = shape.plan {
-            plan.render(record, into: &line)
+            plan.render(record, into: &line, shape.memory)
         } else {
             line.raw("{}")
         }

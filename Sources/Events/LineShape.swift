@@ -28,6 +28,8 @@ final class LineShape: Sendable {
     let head: [UInt8]
     /// `nil`: nothing of the type is shown.
     let plan: ValuePlan?
+    /// The plan's, for the one renderer that this shape is of.
+    let memory: RenderMemory?
     /// Bytes that a record has at least.
     let size: Int
     /// Whether bytes that no member has are told.
@@ -42,6 +44,7 @@ final class LineShape: Sendable {
         let isCSV = variant.format == .csv
         head = isCSV ? CSVText.cell(type.name) + Array(",,".utf8) : Self.head(type.name)
         plan = selection.fields.isEmpty ? type.plan : type.plan.selecting(selection.fields)
+        memory = plan.map(RenderMemory.init)
         size = type.plan.leastSize
         tail = type.plan.tail
         showsTrailing = selection.fields.isEmpty

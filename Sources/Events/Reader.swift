@@ -244,10 +244,28 @@ struct Reader {
         places[index] = place
     }
 
+    /// Renders lines where no other reader wants them.
+    /// - Returns: false where one does.
+    private mutating func renderAlone(
+        _ index: Int, _ segment: Segment, _ offset: Int, _ buffer: inout OutputSpan<UInt8>
+    ) -> Bool {
+        let place = places[index]
+        guard
+            let (run, end) = place.rendering.renderAlone(
+                place.stream, segment, (place.sequence, offset),
+                most: place.end.map { Int(clamping: $0 - place.sequence) } ?? .max, visible: left,
+                until: query.untilNanoseconds ?? .max, &spill, into: &buffer)
+        else { return false }
+        precondition(run.count > 0, "no text for \(place.sequence)")
+        advance(index, segment, run, end: end)
+        return true
+    }
+
     /// Copies lines from the shared text, or the beginning of one that is longer than the room.
     private mutating func copy(
         _ index: Int, _ segment: Segment, _ offset: Int, _ buffer: inout OutputSpan<UInt8>
     ) {
+        if renderAlone(index, segment, offset, &buffer) { return }
         let place = places[index]
         let piece = place.rendering.piece(place.stream, segment, place.sequence, offset: offset)
         let first = piece.entries.lowerBound
@@ -288,8 +306,14 @@ struct Reader {
         _ index: Int, _ segment: Segment, _ piece: Piece, _ run: Piece.Run
     ) {
         let last = piece.chunk.line(piece.entries.lowerBound + run.count - 1)
+        advance(index, segment, run, end: last.entryEnd)
+    }
+
+    private mutating func advance(
+        _ index: Int, _ segment: Segment, _ run: Piece.Run, end: Int
+    ) {
         places[index].advance(run)
-        places[index].hint = (segment.firstSequence, last.entryEnd)
+        places[index].hint = (segment.firstSequence, end)
         left -= run.visible
         if run.visible > 0 { hasGiven = true }
     }

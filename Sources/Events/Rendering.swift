@@ -51,6 +51,25 @@ final class Rendering: Sendable {
         var renderer: LineRenderer
         var selector: Selector
 
+        /// Makes the line of an entry. False where the variant does not show it.
+        @inline(__always)
+        mutating func render(
+            _ entry: EntryHeader, _ segment: Segment, _ offset: Int, _ variant: LineVariant
+        ) -> Bool {
+            guard entry.isInvalid == variant.showsInvalid else { return false }
+            return segment.withRecord(entry, at: offset) { record in
+                guard entry.isInvalid || selector.takes(entry, record) else { return false }
+                renderer.render(entry, record)
+                renderedLines += 1
+                return true
+            }
+        }
+
+        /// Whether text from `sequence` on was kept for others.
+        func hasText(_ sequence: UInt64) -> Bool {
+            chunks.contains { $0.first <= sequence && sequence - $0.first < UInt64($0.count) }
+        }
+
         /// Makes the last chunk, where nobody copies from it, the only one, for other entries.
         mutating func reuseLast(_ segment: Segment, _ sequence: UInt64, _ bytes: Int) -> Bool {
             guard var chunk = chunks.popLast() else { return false }
@@ -110,6 +129,42 @@ final class Rendering: Sendable {
         }
     }
 
+    /// Renders from entry `sequence` on straight into what the stream's only reader sends: what
+    /// nobody else reads is not kept. Until one of `most` and `visible` is reached, the buffer is
+    /// full, or for as long as a piece may be.
+    /// - Returns: how many, and where the last one ends; nil where others read too, or have read.
+    func renderAlone(
+        _ stream: EventStream, _ segment: Segment, _ place: (sequence: UInt64, offset: Int),
+        most: Int, visible: Int, until: UInt64, _ spill: inout Spill,
+        into buffer: inout OutputSpan<UInt8>
+    ) -> (run: Piece.Run, end: Int)? {
+        guard let readable = stream.readableEndAlone else { return nil }
+        return state.withLock { state in
+            guard !state.hasText(place.sequence) else { return nil }
+            state.chunks.removeAll()
+            let tail = segment.tail
+            let schema = stream.schema(of: segment)
+            state.renderer.use(schema)
+            state.selector.use(schema)
+            var (run, offset) = (Piece.Run(count: 0, visible: 0), place.offset)
+            let most = min(most, Chunk.mostLines, Int(clamping: readable &- place.sequence))
+            while run.count < most, run.visible < visible, spill.isEmpty, buffer.freeCapacity > 0,
+                let entry = segment.entry(at: offset, before: tail), !entry.isGap,
+                entry.sequence == place.sequence &+ UInt64(run.count), entry.nanoseconds < until
+            {
+                if state.render(entry, segment, offset, variant) {
+                    state.renderer.withLine { spill.put($0, into: &buffer) }
+                    run.visible += 1
+                } else if variant.counts(entry) {
+                    run.filtered += 1
+                }
+                run.count += 1
+                offset &+= EntryHeader.span(Int(entry.length))
+            }
+            return (run, offset)
+        }
+    }
+
     private func add(
         _ state: inout State, _ stream: EventStream, _ segment: Segment, _ sequence: UInt64,
         at index: Int
@@ -162,23 +217,11 @@ final class Rendering: Sendable {
                 return
             }
             let end = offset &+ EntryHeader.span(Int(entry.length))
-            var isShown = entry.isInvalid == variant.showsInvalid
-            if isShown {
-                isShown = segment.withRecord(entry, at: offset) { record in
-                    guard entry.isInvalid || state.selector.takes(entry, record) else {
-                        return false
-                    }
-                    state.renderer.render(entry, record)
-                    return true
-                }
-            }
             let fits: Bool
-            if isShown {
-                state.renderedLines += 1
+            if state.render(entry, segment, offset, variant) {
                 fits = state.renderer.withLine { chunk.append($0, entryEnd: end) }
             } else {
-                let counts = !entry.isInvalid || variant.showsInvalid
-                fits = chunk.append(empty.span, entryEnd: end, isCounted: counts)
+                fits = chunk.append(empty.span, entryEnd: end, isCounted: variant.counts(entry))
                 if fits { chunk.hidden += 1 }
             }
             guard fits else {

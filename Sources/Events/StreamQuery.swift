@@ -123,4 +123,6 @@ public enum SubscribeError: Error, Sendable, Hashable {
     /// No selected stream's type has a member of that path: the path, a clause that says why, and
     /// where in the list of fields, in bytes from 1.
     case unknownField(String, reason: String, position: Int)
+    /// The program that is asked for has no record type of that name; what it has.
+    case unknownType(String, known: [String])
 }

@@ -19,6 +19,9 @@ func connectionNotified(
             let info = unsafe apiary_mhd_connection_info(mhd, .CONNECTION_INFO_CONNECTION_FD)
         else { return }
         let descriptor = unsafe info.pointee.connect_fd
+        if let session = unsafe Peer.session(of: mhd) {
+            unsafe TLSIdentity.current?.serve(session)
+        }
         let peer = unsafe Peer.of(mhd, descriptor: descriptor)
         let connection = Connection(
             descriptor: descriptor, peer: peer, second: core.watch.second, core.activity(of: peer))
@@ -50,11 +53,21 @@ func requestLineCame(
     unsafe connection.secure(mhd)
     let count = unsafe strlen(target)
     // SAFETY: the text is the connection's for this call.
-    return unsafe target.withMemoryRebound(to: UInt8.self, capacity: count) { bytes in
-        let exchange = unsafe Exchange(
-            core, connection, target: Span(_unsafeStart: bytes, count: count))
-        return unsafe Unmanaged.passRetained(exchange).toOpaque()
+    let exchange = unsafe target.withMemoryRebound(to: UInt8.self, capacity: count) { bytes in
+        unsafe Exchange(core, connection, target: Span(_unsafeStart: bytes, count: count))
     }
+    unsafe hideQuery(of: target)
+    return unsafe Unmanaged.passRetained(exchange).toOpaque()
+}
+
+/// Leaves libmicrohttpd nothing behind the question mark. It would make a record for each parameter
+/// in the connection's memory, which nobody reads; where that memory is full (some 400), it goes
+/// silent until the deadline, instead of letting us refuse so many.
+private func hideQuery(of target: UnsafePointer<CChar>) {
+    guard let mark = unsafe strchr(target, Int32(UInt8(ascii: "?"))) else { return }
+    // SAFETY: the text lies in the connection's own buffer, which libmicrohttpd writes to next: it
+    // puts a NUL in the mark's place. There is a byte behind the mark, if only the text's NUL.
+    unsafe mark[1] = 0
 }
 
 /// MHD_AccessHandlerCallback.

@@ -29,9 +29,9 @@ internal import Linux
                 option(.PER_IP_CONNECTION_LIMIT, core.limits.connectionsPerAddress))
         }
         var isTLS: UInt32 = 0
-        if case .tls(_, _, let asksForCertificate) = listener {
+        if case .tls = listener {
             isTLS = MHD_USE_TLS.rawValue
-            unsafe options += Self.tlsOptions(asksForCertificate)
+            unsafe options += Self.tlsOptions()
         }
         unsafe options.append(option(.END, 0))
         let flags =
@@ -86,26 +86,21 @@ internal import Linux
         ]
     }
 
-    /// Certificates come by a callback, so that they can be replaced. libmicrohttpd asks a client
-    /// for its own only where it has authorities to name; which count, we decide.
-    private static func tlsOptions(_ asksForCertificate: Bool) -> [MHD_OptionItem] {
+    /// Which certificates count on a connection, its `TLSIdentity` says at the start.
+    private static func tlsOptions() -> [MHD_OptionItem] {
         let wanted:
             @convention(c) (
                 gnutls_session_t?, UnsafePointer<gnutls_datum_t>?, Int32,
                 UnsafePointer<gnutls_pk_algorithm_t>?, Int32,
                 UnsafeMutablePointer<UnsafeMutablePointer<gnutls_pcert_st>?>?,
                 UnsafeMutablePointer<UInt32>?, UnsafeMutablePointer<gnutls_privkey_t?>?
-            ) -> Int32 = unsafe certificateWanted
-        // SAFETY: the texts are never freed; the function is cast back to its documented type.
-        var options = unsafe [
+            ) -> Int32 = unsafe noCertificate
+        // SAFETY: the text is never freed; the function is cast back to its documented type.
+        return unsafe [
             option(
                 .HTTPS_CERT_CALLBACK, 0, unsafeBitCast(wanted, to: UnsafeMutableRawPointer.self)),
             option(.HTTPS_PRIORITIES, 0, strdup("SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2")),
         ]
-        if asksForCertificate, let pem = TLSIdentity.current?.authoritiesPEM {
-            unsafe options.append(option(.HTTPS_MEM_TRUST, 0, strdup(pem)))
-        }
-        return unsafe options
     }
 
     /// Takes no further connection; those that are there go on.

@@ -22,7 +22,7 @@ struct ListeningSocket: ~Copyable, Sendable {
                 path = nil
                 port = nil
                 isShared = true
-            case .tcp(let host, let port), .tls(let host, let port, _):
+            case .tcp(let host, let port), .tls(let host, let port):
                 descriptor = try Self.bindTCP(host, port)
                 path = nil
                 self.port = Self.port(of: descriptor.raw)

@@ -42,7 +42,7 @@ public enum Listener: Sendable, Hashable {
     /// port 0 lets the kernel choose.
     case tcp(host: String, port: UInt16)
     /// The same with TLS 1.2 or 1.3, as the active `TLSIdentity`.
-    case tls(host: String, port: UInt16, asksForCertificate: Bool)
+    case tls(host: String, port: UInt16)
 }
 
 extension Listener: CustomStringConvertible {
@@ -51,7 +51,7 @@ extension Listener: CustomStringConvertible {
         case .unix(let path, _): path
         case .inherited(let number): "the supervisor's socket \(number)"
         case .tcp(let host, let port): Self.text(host, port)
-        case .tls(let host, let port, _): "https://" + Self.text(host, port)
+        case .tls(let host, let port): "https://" + Self.text(host, port)
         }
     }
 

@@ -38,20 +38,29 @@ extension JSONText {
         return tens | (pairs &- tens &* 10) << 8
     }
 
+    /// The text of a number below 100,000,000, its first digit in the lowest byte, without leading
+    /// zeros, and how many digits that are.
+    @inlinable @inline(__always) package static func shortText(
+        _ value: UInt64
+    ) -> (text: UInt64, count: Int) {
+        let digits = eightDigits(value)
+        // The last digit stays, also of zero.
+        let zeros = (digits | 1 << 56).trailingZeroBitCount & ~7
+        let text = (digits | 0x3030_3030_3030_3030) >> UInt64(truncatingIfNeeded: zeros)
+        return (text, 8 &- zeros >> 3)
+    }
+
     /// Without leading zeros; below 100,000,000.
     @inlinable @inline(__always) static func appendShort(
         _ value: UInt64, _ out: UnsafeMutablePointer<UInt8>
     ) -> UnsafeMutablePointer<UInt8> {
-        let digits = eightDigits(value)
-        // The last digit stays, also of zero.
-        let zeros = (digits | 1 << 56).trailingZeroBitCount & ~7
-        unsafe UnsafeMutableRawPointer(out).storeBytes(
-            of: (digits | 0x3030_3030_3030_3030) >> UInt64(truncatingIfNeeded: zeros),
-            as: UInt64.self)
-        return unsafe out + (8 &- zeros >> 3)
+        let (text, count) = shortText(value)
+        unsafe UnsafeMutableRawPointer(out).storeBytes(of: text, as: UInt64.self)
+        return unsafe out + count
     }
 
-    @inlinable @inline(__always) static func appendEight(
+    /// With leading zeros; below 100,000,000.
+    @inlinable @inline(__always) package static func appendEight(
         _ value: UInt64, _ out: UnsafeMutablePointer<UInt8>
     ) -> UnsafeMutablePointer<UInt8> {
         unsafe UnsafeMutableRawPointer(out).storeBytes(

@@ -69,9 +69,7 @@ extension Configuration {
             return try [.unix(path: text("socket"), mode: mode)]
                 + tcpListeners.map { listener in
                     listener.isTLS
-                        ? .tls(
-                            host: listener.host, port: listener.port,
-                            asksForCertificate: optionalText("client_ca") != nil)
+                        ? .tls(host: listener.host, port: listener.port)
                         : .tcp(host: listener.host, port: listener.port)
                 }
         }

@@ -126,6 +126,10 @@ import Testing
         #expect(numbers(try lines("type=call_event")).count == 10)
         #expect(numbers(try lines("type=other")) == [])
         #expect(numbers(try lines("")).count == 10)
+        let misspelt = try apiary.curl("GET /v1/events?program=e&type=cal_event")
+        #expect(misspelt.status == 400, "\(misspelt)")
+        #expect(misspelt["/code"] == "invalid_parameter")
+        #expect(misspelt["/hint"] == "Types: call_event.")
     }
 
     @Test func `an event stream resumes by Last-Event-ID`() throws {

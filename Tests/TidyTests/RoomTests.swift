@@ -33,6 +33,7 @@ struct RoomTests {
         "Sources/JSON/JSONWriter+Structure.swift",
         "Sources/JSON/JSONWriter+Values.swift",
         "Sources/BTF/BTFLayout.swift",
+        "Sources/BTF/RenderMemory.swift",
         "Sources/BTF/Renderer.swift",
         "Sources/BTF/ValuePlan.swift",
     ]

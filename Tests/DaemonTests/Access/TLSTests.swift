@@ -202,6 +202,51 @@ private struct Certificates {
         try apiary.curl("GET /v1/programs", by: tls("forged")).answers(200)
     }
 
+    /// What a client is told: by which authorities a certificate of its own would count.
+    private func authoritiesAsked() throws -> String {
+        let exit = try Child.run(
+            "/usr/bin/openssl",
+            arguments: ["s_client", "-connect", "127.0.0.1:\(port)"], environment: [],
+            deadlineMilliseconds: 20_000, outputLimit: 1 << 20)
+        let lines = String(decoding: exit.output, as: UTF8.self).split(separator: "\n")
+        guard let start = lines.firstIndex(of: "Acceptable client certificate CA names") else {
+            return lines.contains("No client certificate CA names sent") ? "" : "none: \(lines)"
+        }
+        return lines[(start + 1)...].prefix { $0.hasPrefix("CN") }.joined(separator: ", ")
+    }
+
+    @Test func `SIGHUP asks clients for certificates of the authorities that came`() throws {
+        #expect(try authoritiesAsked() == "CN = ca")
+        let both =
+            try FileSystem.read(certificates.path("ca.pem"))
+            + FileSystem.read(certificates.path("other.pem"))
+        try FileSystem.replace(certificates.path("clients.pem"), with: both.span)
+        apiary.signal(1)
+        #expect(try Machine.waits { try authoritiesAsked() == "CN = ca, CN = other" })
+    }
+
+    @Test func `client_ca that comes or goes needs no restart`() throws {
+        let file = apiary.directory + "/apiary.yaml"
+        let without = "certificates: {ci.example: operate}\n"
+        let with = without + "client_ca: \(certificates.path("clients.pem"))\n"
+        func write(_ text: String) throws {
+            try FileSystem.replace(file, with: Array(text.utf8).span)
+            apiary.signal(1)
+        }
+        apiary.stop()
+        try write(without)
+        apiary.arguments = ["--config", file] + Array(apiary.arguments.prefix(6))
+        try apiary.start()
+        try apiary.curl("GET /v1/programs", by: tls("ci")).answers(401)
+        #expect(try authoritiesAsked() == "")
+        try write(with)
+        #expect(try Machine.waits { try authoritiesAsked() == "CN = ca" })
+        try apiary.curl("GET /v1/programs", by: tls("ci")).answers(200)
+        try write(without)
+        #expect(try Machine.waits { try authoritiesAsked() == "" })
+        try apiary.curl("GET /v1/programs", by: tls("ci")).answers(401)
+    }
+
     @Test func `what cannot be read or does not fit keeps the daemon from starting`() throws {
         for (setting, why) in [
             ("tls_key=\(certificates.path("ci.key"))", "tls_cert with tls_key cannot be used"),
