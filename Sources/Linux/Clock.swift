@@ -8,8 +8,8 @@ public enum Clock {
     /// The clock of deadlines and of `bpf_ktime_get_ns`; stands still in suspend.
     public static func monotonicNanoseconds() -> UInt64 { read(CLOCK_MONOTONIC) }
 
-    /// What is left until a deadline of `monotonicNanoseconds`: 0 when it is over. The clock is read
-    /// once, for between two looks the deadline may pass.
+    /// What is left until a deadline of `monotonicNanoseconds`: 0 when it is over. The clock is
+    /// read once, for between two looks the deadline may pass.
     public static func nanosecondsLeft(until deadline: UInt64) -> UInt64 {
         let now = monotonicNanoseconds()
         return deadline > now ? deadline - now : 0
