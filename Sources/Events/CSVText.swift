@@ -7,8 +7,10 @@ enum CSVText {
         "kind", "cursor", "seq", "time", "program", "map", "type", "lost", "where",
     ]
 
+    /// A member that is called as one of them is `data.kind`: who reads rows by name gets both.
     static func header(_ members: [String]) -> [UInt8] {
-        Array((columns + members).map { cell($0) }.joined(separator: ",".utf8)) + [13, 10]
+        let names = columns + members.map { columns.contains($0) ? "data." + $0 : $0 }
+        return Array(names.map { cell($0) }.joined(separator: ",".utf8)) + [13, 10]
     }
 
     static func cell(_ text: String) -> [UInt8] {

@@ -12,7 +12,7 @@ extension EventStreams {
         try checkType(query, types)
         if let filter = query.filter { try check(filter, wanted, hasStreams: !streams.isEmpty) }
         try check(fields: query.fields, wanted)
-        if query.format == .csv { query.columns = columns(query, wanted, streams) }
+        if query.format == .csv { query.columns = columns(query, wanted) }
         return query
     }
 
@@ -75,18 +75,19 @@ extension EventStreams {
         if let failure { throw .invalidFilter(failure) }
     }
 
-    /// Members of the types in their order, those that several have once.
-    private func columns(_ query: StreamQuery, _ types: [RecordType], _ streams: [EventStream])
-        -> [String]
-    {
+    /// Members of the types in their order, those that several have once, or the fields that are
+    /// wanted; without these then what a record is of which the type is not known, be it that it
+    /// came before that was declared.
+    private func columns(_ query: StreamQuery, _ types: [RecordType]) -> [String] {
         if query.records == .invalid { return ["invalid", "data"] }
         var columns: [String] = []
         for type in types {
             let own = query.fields.isEmpty ? type.plan.columns : query.fields
             for column in own where !columns.contains(column) { columns.append(column) }
         }
-        let hasUntyped = streams.contains { $0.state.withLock { $0.schema == nil } }
-        if columns.isEmpty || hasUntyped && !columns.contains("data") { columns.append("data") }
+        if columns.isEmpty || query.fields.isEmpty && !columns.contains("data") {
+            columns.append("data")
+        }
         return columns
     }
 }

@@ -39,6 +39,12 @@ struct IntegerField: Sendable, Hashable {
         }
     }
 
+    /// Whether a member of this size and sign can have that value.
+    func holds(_ number: Int128) -> Bool {
+        let values = Int128(1) << (isBool ? 1 : isSigned ? bitCount - 1 : bitCount)
+        return number < values && number >= (isSigned ? -values : 0)
+    }
+
     /// The value's bits, extended to 64 by its sign.
     @inline(__always)
     func bits(_ record: UnsafeRawPointer) -> UInt64 {

@@ -56,7 +56,7 @@ public struct RecordSchema: Sendable {
                         + first.type.name)
             }
             field = place
-            guard let number = Self.number(text, found, type.plan) else {
+            guard let number = Self.number(text, found, place, type.plan) else {
                 throw Failure(reason: "\(text) is no value of \(member), a \(found.typeName)")
             }
             let bits = UInt64(truncatingIfNeeded: number)
@@ -82,12 +82,14 @@ public struct RecordSchema: Sendable {
         check = RecordCheck(types, tag, rules)
     }
 
-    private static func number(_ text: String, _ member: ValuePlan.Member, _ plan: ValuePlan)
-        -> Int128?
-    {
+    private static func number(
+        _ text: String, _ member: ValuePlan.Member, _ place: IntegerField, _ plan: ValuePlan
+    ) -> Int128? {
         if let named = plan.number(of: text, in: member) { return named }
-        if text.hasPrefix("0x") { return Int128(text.dropFirst(2), radix: 16) }
-        return Int128(text)
+        let isHex = text.hasPrefix("0x")
+        let number = isHex ? Int128(text.dropFirst(2), radix: 16) : Int128(text)
+        guard let number, place.holds(number) else { return nil }
+        return number
     }
 
     /// The type that an entry's flags name; `nil` where its tag is unknown.

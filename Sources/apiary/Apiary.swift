@@ -24,7 +24,9 @@ struct Version: ParsableCommand {
 
 struct CheckConfig: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "check-config", abstract: "Read the configuration and print what it comes to.")
+        commandName: "check-config", abstract: "Read the configuration and print what it comes to.",
+        discussion: "Exit status 1 where the daemon would not start with it on this host: files, "
+            + "keys, users and groups that it names are looked at, as the caller.")
 
     @OptionGroup var options: ServeOptions
 
@@ -38,6 +40,7 @@ struct CheckConfig: ParsableCommand {
         if markdown { return print(Settings.markdown) }
         if defaults { return print(Settings.example) }
         let configuration = try Configuration(options)
+        try configuration.check()
         print(configuration.description)
         for name in configuration.unknownVariables { print("# \(name) is not a setting") }
     }

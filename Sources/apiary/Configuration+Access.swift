@@ -138,9 +138,21 @@ extension Configuration {
                 let isIPv6 = listener.host.contains(":")
                 hosts.insert((isIPv6 ? "[\(listener.host)]" : listener.host).lowercased())
             }
-            for host in list("hosts") { hosts.insert(host.lowercased()) }
+            for host in list("hosts") { hosts.insert(try Self.host(host)) }
             return hosts
         }
+    }
+
+    /// As clients say it in `Host`.
+    private static func host(_ text: String) throws -> String {
+        guard !text.isEmpty,
+            text.allSatisfy({
+                $0.isASCII
+                    && ($0.isLetter || $0.isNumber
+                        || "-._:[]".contains($0))
+            })
+        else { throw CommandRefusal("hosts: \(text) is not of the form name or name:port.") }
+        return text.lowercased()
     }
 
     /// A site is a scheme and a host, as browsers say it in `Origin`.

@@ -10,14 +10,11 @@ extension Daemon {
             paths.append(FileSystem.parent(of: socket))
             if configuration.text("socket_mode") == "666" { try open(paths[1]) }
         }
-        guard let name = configuration.optionalText("socket_group") else { return }
-        guard let group = Accounts.groupID(name) else {
-            throw CommandRefusal("socket_group: there is no group \(name) on this host.")
-        }
+        guard let group = try configuration.socketGroup else { return }
         for path in paths {
             do { try FileSystem.changeGroup(path, group) } catch {
                 throw CommandRefusal(
-                    "socket_group \(name): \(path) cannot be given to it: \(error).")
+                    "socket_group: \(path) cannot be given to the group \(group): \(error).")
             }
         }
     }

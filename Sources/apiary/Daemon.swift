@@ -114,10 +114,7 @@ struct Daemon {
     }
 
     private func manifestFolder(_ node: Node) throws -> ManifestFolder? {
-        guard let directory = configuration.optionalText("manifests_dir") else { return nil }
-        guard FileSystem.kind(directory) == .directory else {
-            throw CommandRefusal("manifests_dir \(directory) is not a directory: make it first.")
-        }
+        guard let directory = try configuration.manifestsDirectory else { return nil }
         return try ManifestFolder(
             directory, node: node,
             objectsDirectory: configuration.optionalText("manifest_objects_dir"),

@@ -38,10 +38,19 @@ struct Restore: ParsableCommand {
         let configuration = try Configuration(options)
         let directory = configuration.text("state_dir")
         let archive: RestoredArchive
+        var isMade = !FileSystem.exists(directory)
+        defer {
+            // Nothing was put into it; its lock is all that lies there.
+            if isMade {
+                try? FileSystem.unlink(directory + "/lock")
+                try? FileSystem.removeDirectory(directory)
+            }
+        }
         do {
             try FileSystem.makeDirectories(directory, mode: 0o700)
             let lock = try FileLock(directory + "/lock")
             archive = try RestoredArchive(file, into: directory, isForced: force)
+            isMade = false
             _ = lock
         } catch let error as RestoreError {
             throw failure(error.reason)

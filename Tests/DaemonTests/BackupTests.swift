@@ -125,6 +125,10 @@ import Testing
         try refused(Array("{}".utf8), "JSON")
         let missing = try restore("/nonexistent.tar", into: other.directory)
         #expect(missing.status == 1 && missing.output.contains("ENOENT"))
+        // Nor is a directory made that was not there.
+        try FileSystem.removeTree(other.stateDirectory)
+        #expect(try restore(bad, into: other.directory).status == 1)
+        #expect(!FileSystem.exists(other.stateDirectory))
 
         let running = try restore(file, into: apiary.directory, "--force")
         #expect(running.status == 1 && running.output.contains("Another apiary runs"))

@@ -189,6 +189,26 @@ struct SelectionTests {
         }
     }
 
+    @Test(arguments: [
+        ("port", "65535", true), ("port", "0xffff", true), ("port", "65536", false),
+        ("port", "-1", false), ("ret", "-1", true), ("ret", "0x80000000", false),
+        ("level", "127", true), ("level", "128", false), ("ok", "1", true), ("ok", "2", false),
+        ("ts", "18446744073709551615", true), ("ts", "18446744073709551616", false),
+        ("mac", "1", false), ("ratio", "1", false), ("port", "", false), ("port", "0x", false),
+    ])
+    func `a tag that its member cannot have is refused`(member: String, tag: String, fits: Bool)
+        throws
+    {
+        let type = try SampleType.make()
+        if fits {
+            _ = try RecordSchema(by: member, [(tag, type)])
+        } else {
+            #expect(throws: RecordSchema.Failure.self) {
+                try RecordSchema(by: member, [(tag, type)])
+            }
+        }
+    }
+
     @Test func `a table has a row for each event and gap, and quotes what needs it`() throws {
         defer { streams.stop() }
         let schema = RecordSchema(try SampleType.make())
@@ -213,6 +233,36 @@ struct SelectionTests {
         #expect(rows[1].hasSuffix(",opens,events,sample,,,7,\"a,\"\"b\"\"\n\",BUSY"))
         #expect(rows[2].hasPrefix("gap,") && rows[2].hasSuffix(",,,opens,events,,3,kernel,,,"))
         #expect(rows[3] == "")
+    }
+
+    @Test func `a table shows records that came before their type was declared`() throws {
+        defer { streams.stop() }
+        try streams.open(opens, source: ring, StreamOptions())
+        ring.put([1, 2])
+        try streams.settle(opens, 2)
+        streams.close(opens, reason: .programDeleted)
+        let later = try MemoryRing()
+        try streams.open(
+            opens, source: later, StreamOptions(schema: RecordSchema(try SampleType.make())))
+        later.put(SampleType.record(ts: Clock.monotonicNanoseconds()))
+        try streams.settle(opens, 3)
+        let client = try streams.client {
+            $0.follow = false
+            $0.format = .csv
+        }
+        while client.step() == .more {}
+        let rows = String(decoding: client.text, as: UTF8.self).components(separatedBy: "\r\n")
+        #expect(rows[0].hasSuffix(",ok,port,comm,data"))
+        #expect(rows[1].hasSuffix(",,,,,,,,\"hex:0102\""))
+        #expect(rows[2].hasSuffix(",true,443,sshd,"))
+    }
+
+    @Test func `a member that is called as a column of every table has another name there`() {
+        let header = String(
+            decoding: CSVText.header(["kind", "pid", "time", "a.type"]), as: UTF8.self)
+        let names = header.dropLast().split(separator: ",")
+        #expect(names.suffix(4) == ["data.kind", "pid", "data.time", "a.type"])
+        #expect(Set(names).count == names.count)
     }
 
     @Test func `a long poll waits for a first event and gives what there is`() throws {

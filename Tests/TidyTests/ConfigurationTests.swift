@@ -96,6 +96,42 @@ struct ConfigurationTests {
         #expect(refusal(["--socket", socket]).contains("longer than 107 bytes"))
     }
 
+    @Test(arguments: [
+        ("signing_keys: {r: /nonexistent}", "signing_keys: r: /nonexistent cannot be read"),
+        ("signing_keys: {r: text}", "r is no Ed25519 public key"),
+        ("allowed_objects: [abc]", "is not sha256:"),
+        ("require_signed: true", "needs signing_keys"),
+        ("users: {nobody-is-called-so: read}", "there is no user"),
+        ("groups: {nobody-is-called-so: read}", "there is no group"),
+        ("socket_group: nobody-is-called-so", "there is no group"),
+        ("cors_origins: ['*']", "is not of the form https://host"),
+        (
+            "hosts: ['https://node7.example']",
+            "hosts: https://node7.example is not of the form name"
+        ),
+        ("hosts: ['a b']", "is not of the form name"), ("hosts: ['']", "is not of the form name"),
+        ("token_file: /nonexistent", "cannot be read"), ("tls_cert: /x", "TLS needs both"),
+        ("listen: ['127.0.0.1']", "is not of the form HOST:PORT"),
+        ("manifests_dir: /nonexistent", "is not a directory"),
+    ])
+    func `check-config refuses what the daemon does not start with`(line: String, reason: String)
+        throws
+    {
+        let said = refusal(file: line)
+        guard said == "accepted" else {
+            #expect(said.contains(reason))
+            return
+        }
+        let error = #expect(throws: CommandRefusal.self) { try configuration(file: line).check() }
+        #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
+    }
+
+    @Test func `check-config takes hosts as clients say them`() throws {
+        let hosts = "hosts: [node7.example, 'other.example:8443', '[::1]:8080', 10.0.0.7]"
+        try configuration(file: hosts).check()
+        try configuration().check()
+    }
+
     @Test func `lists and maps are the same in the file and in one line`() throws {
         let map = Setting("m", .map(values: ["read", "admin"]), "", "A map.")
         let entries = [
