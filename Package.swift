@@ -98,7 +98,9 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["JSON", "Linux", "Problems"],
             path: "Tests/TestSupport", swiftSettings: ours),
-        tests("ContractTests", ["TestSupport", "API", "BPF", "ControlPlane", "JSON", "Problems"]),
+        tests(
+            "ContractTests",
+            ["TestSupport", "API", "BPF", "ControlPlane", "JSON", "Linux", "Problems"]),
         .testTarget(
             name: "DaemonTests",
             dependencies: ["TestSupport", "JSON", "Linux"],

@@ -147,8 +147,7 @@ public final class ManifestFolder: Sendable {
         }
         for name in present where !isStopped.withLock({ $0 }) { look(at: name) }
         guard let next = all.compactMap(\.retryAtNanoseconds).min() else { return -1 }
-        let now = Clock.monotonicNanoseconds()
-        return Int32(clamping: next <= now ? 1 : (next - now) / 1_000_000 + 1)
+        return Int32(clamping: Clock.nanosecondsLeft(until: next) / 1_000_000 + 1)
     }
 
     private func look(at name: String) {

@@ -15,6 +15,15 @@ final class Lookout: Sendable {
     /// Why it looks.
     enum Reason: Sendable { case event, tick }
 
+    /// What has to follow a look.
+    enum Next: Sendable {
+        case nothing
+        /// A look after a tick at what tells nothing by itself.
+        case tick
+        /// A look at everything after a tick: something could not be looked at.
+        case again
+    }
+
     private let poller: Poller
     private let wakeup: Wakeup
     private let directories: DirectoryWatch
@@ -23,8 +32,8 @@ final class Lookout: Sendable {
     private let thread = Mutex<NamedThread?>(nil)
     let stint = Stint()
 
-    /// - Parameter look: looks, and says whether it has to be repeated after a tick.
-    init(_ look: @escaping @Sendable (Reason) -> Bool) throws(Errno) {
+    /// - Parameter look: looks, on the thread that this starts.
+    init(_ look: @escaping @Sendable (Reason) -> Next) throws(Errno) {
         poller = try Poller()
         wakeup = try Wakeup()
         directories = try DirectoryWatch()
@@ -52,17 +61,17 @@ final class Lookout: Sendable {
         thread?.join()
     }
 
-    private func run(_ look: (Reason) -> Bool) {
+    private func run(_ look: (Reason) -> Next) {
         var reason = Reason.event
         while !isStopped.load(ordering: .acquiring) {
             let start = Clock.monotonicNanoseconds()
-            let isRepeated = stint.run { look(reason) }
+            let next = stint.run { look(reason) }
             // What takes long is done less often.
             let pause = max(Self.gatherNanoseconds, Clock.monotonicNanoseconds() - start)
             do {
-                let timeout = isRepeated ? Self.tickMilliseconds : -1
+                let timeout = next == .nothing ? -1 : Self.tickMilliseconds
                 let tags = try poller.wait(timeoutMilliseconds: timeout)
-                reason = tags.isEmpty ? .tick : .event
+                reason = tags.isEmpty && next == .tick ? .tick : .event
             } catch {
                 preconditionFailure("epoll_wait: \(error)")
             }

@@ -43,25 +43,21 @@ final class MapFollowers: Sendable {
         guard let follower = made.join(form, bytes, filter) else {
             preconditionFailure("a new scan of map \(key.mapID) has ended")
         }
-        let needsThread = state.withLock { state in
+        let isTaken = state.withLock { state in
+            guard !state.isStopping else { return false }
+            if state.thread == nil {
+                do { state.thread = try NamedThread("followers") { [self] in run() } } catch {
+                    return false
+                }
+            }
             // Who came at the same time has made another: both serve theirs to the end.
             if let other = state.scans[key] { state.others.append(other) }
             state.scans[key] = made
-            return state.thread == nil && !state.isStopping
+            return true
         }
-        if needsThread { start() }
-        wakeup.signal()
+        // Out of threads, or stopped: the follower has the entries, and its stream ends.
+        if isTaken { wakeup.signal() } else { made.end("shutdown") }
         return follower
-    }
-
-    private func start() {
-        do throws(Errno) {
-            let thread = try NamedThread("followers") { [self] in run() }
-            state.withLock { $0.thread = thread }
-        } catch {
-            // Out of threads: the followers have the entries, and their streams end.
-            for scan in state.withLock({ $0.all }) { scan.end("shutdown") }
-        }
     }
 
     func stop() {
@@ -88,8 +84,9 @@ final class MapFollowers: Sendable {
                 if scan.nextLook <= now { stint.run { scan.look(now) } }
             }
             let next = scans.map(\.nextLook).min()
-            let after = Clock.monotonicNanoseconds()
-            let wait = next.map { Int32(clamping: ($0 > after ? $0 - after : 0) / 1_000_000 + 1) }
+            let wait = next.map {
+                Int32(clamping: Clock.nanosecondsLeft(until: $0) / 1_000_000 + 1)
+            }
             do {
                 if try !poller.wait(timeoutMilliseconds: wait ?? -1).isEmpty { wakeup.clear() }
             } catch {

@@ -36,8 +36,10 @@ extension Node {
     /// Starts to look after what is attached; at the end of the reconciliation.
     func startLookout() {
         do {
-            let made = try Lookout { [weak self] reason in self?.look(reason) ?? false }
-            lookout.withLock { $0 = made }
+            // Its first look needs it: it waits for this lock.
+            try lookout.withLock { lookout throws(Errno) in
+                lookout = try Lookout { [weak self] in self?.look($0) ?? .nothing }
+            }
         } catch {
             log.error(
                 "what others do to pins and links is not seen", metadata: ["errno": "\(error)"])
@@ -45,8 +47,8 @@ extension Node {
     }
 
     /// Looks once at everything.
-    /// - Returns: whether there is something that has to be looked at every so often.
-    func look(_ reason: Lookout.Reason) -> Bool {
+    func look(_ reason: Lookout.Reason) -> Lookout.Next {
+        var isDone = true
         let records = state.withLock { $0 }
         if reason == .event {
             ensureDirectory()
@@ -55,7 +57,9 @@ extension Node {
             noteReadOnly()
             for record in records.programs.values.sorted(by: { $0.row.name < $1.row.name }) {
                 guard let loaded = record.loaded, !isWhole(loaded) else { continue }
-                underLock(record.row.name) { restorePins(ofProgram: record.row.name) }
+                isDone =
+                    underLock(record.row.name) { restorePins(ofProgram: record.row.name) }
+                    && isDone
             }
         }
         var isRepeated = false
@@ -69,22 +73,23 @@ extension Node {
                 if reason == .event || record.attach.kind.isLookedAfter,
                     trouble(of: record, attachment, loaded) != nil
                 {
-                    underLock(record.row.program) { mend(id) }
+                    isDone = underLock(record.row.program) { mend(id) } && isDone
                 }
             } else if record.row.whenGone == .wait {
                 isRepeated = true
                 if isDue(id), PlaceOnHost(record.attach, self).isThere {
-                    underLock(record.row.program) { comeBack(id) }
+                    isDone = underLock(record.row.program) { comeBack(id) } && isDone
                 }
             }
         }
-        return isRepeated
+        return !isDone ? .again : isRepeated ? .tick : .nothing
     }
 
     /// A change that is at work with the program makes things look as if they were amiss: then the
-    /// next look, which its end brings about, is early enough.
-    private func underLock(_ program: String, _ body: () -> Void) {
-        _ = locks.tryWithLock([program], body)
+    /// next look is early enough.
+    /// - Returns: false where that has to come by itself.
+    private func underLock(_ program: String, _ body: () -> Void) -> Bool {
+        locks.tryWithLock([program], body)
     }
 
     private func isDue(_ id: String) -> Bool {

@@ -142,7 +142,7 @@ extension Node {
         guard configuration.snapshotIntervalSeconds > 0 else { return }
         let milliseconds = Int32(clamping: configuration.snapshotIntervalSeconds * 1000)
         do {
-            let timer = try Timer("snapshots") { [weak self] in
+            let body: @Sendable () -> Int32 = { [weak self] in
                 guard let self else { return -1 }
                 let isWhole = takeSnapshots()
                 let isNeeded = state.withLock { Array($0.programs.values) }
@@ -150,7 +150,10 @@ extension Node {
                 // The change that was at work ends soon.
                 return !isNeeded ? -1 : isWhole ? milliseconds : min(milliseconds, 1000)
             }
-            snapshotTimer.withLock { $0 = timer }
+            // A change that comes now waits for it, and wakes it then.
+            try snapshotTimer.withLock { timer throws(Errno) in
+                timer = try Timer("snapshots", body)
+            }
         } catch {
             log.error("maps are kept at the stop alone", metadata: ["errno": "\(error)"])
         }

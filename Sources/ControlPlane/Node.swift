@@ -148,7 +148,8 @@ public final class Node: Sendable {
     /// False until the first reconciliation is over.
     public var isReady: Bool { state.withLock { $0.isReady } }
 
-    /// Ends the streams. Probes stay attached: their pins are the kernel's.
+    /// Ends the streams. Probes stay attached: their pins are the kernel's. Requests that run go
+    /// on; `close` must follow when they are over.
     public func stop() {
         let watching = lookout.withLock { lookout in
             defer { lookout = nil }
@@ -164,6 +165,10 @@ public final class Node: Sendable {
         events.stop()
         events.removeTraceInstance(events.traceInstance)
         followers.stop()
+    }
+
+    /// Ends the threads that running requests need. What these still had to note is written.
+    public func close() {
         attempts.stop()
         turns.stop()
         mapCalls.stop()

@@ -139,7 +139,8 @@ final class EventStream: Sendable {
 extension EventStream {
     /// What lies at a number of the stream.
     enum Location {
-        case caughtUp
+        /// Everything before it was there; the counts are the stream's of now.
+        case caughtUp(end: Totals)
         /// In this segment, at this offset where it is known.
         case entry(Segment, offset: Int?)
         /// No longer there; the next that is.
@@ -149,7 +150,7 @@ extension EventStream {
     /// - Parameter hint: the segment (by its first number) and the offset where the reader stopped.
     func locate(_ sequence: UInt64, hint: (first: UInt64, offset: Int)?) -> Location {
         state.withLock { state in
-            guard sequence < state.end.nextSequence else { return .caughtUp }
+            guard sequence < state.end.nextSequence else { return .caughtUp(end: state.end) }
             guard let index = state.segments.lastIndex(where: { $0.firstSequence <= sequence })
             else { return .evicted(next: state.oldest) }
             let segment = state.segments[index]

@@ -20,6 +20,9 @@ public final class EventStreams: Sendable {
     /// The open rings, by the kernel's id: for who takes one over.
     private let sources = Mutex<[UInt64: any RecordSource]>([:])
     private let keeper = Mutex<Keeper?>(nil)
+    /// One stream is opened, closed or removed at a time: what is shared and by whom is looked at
+    /// first and changed then.
+    private let changing = Mutex(())
 
     /// Opens what an earlier daemon left in `directory`, which is made where it is not there. One
     /// daemon at a time may use it.
@@ -70,6 +73,12 @@ public final class EventStreams: Sendable {
 
     package func open(
         _ key: StreamKey, source: any RecordSource, _ options: StreamOptions
+    ) throws(JournalError) {
+        try changing.withLock { _ throws(JournalError) in try opened(key, source, options) }
+    }
+
+    private func opened(
+        _ key: StreamKey, _ source: any RecordSource, _ options: StreamOptions
     ) throws(JournalError) {
         let map = source.identity.mapID
         if let left = leaveOther(map, key) {
@@ -143,6 +152,14 @@ public final class EventStreams: Sendable {
     /// milliseconds; a stream that is not open is left alone, and one that other programs write
     /// into stays open.
     public func close(_ key: StreamKey, reason: EndReason) {
+        changing.withLock { _ in closed(key) }
+        for subscription in all {
+            let query = subscription.query
+            if query.program == key.program, query.selects(key) { subscription.finish(reason) }
+        }
+    }
+
+    private func closed(_ key: StreamKey) {
         let share = shares.withLock { $0.share(of: key) }
         if let share, share.users.count > 1 {
             if let left = shares.withLock({ $0.leave(key) }) { setCounts(left.share) }
@@ -151,10 +168,6 @@ public final class EventStreams: Sendable {
             drain(share?.owner ?? key)
             let left = shares.withLock { $0.leave(key) }
             if let left { sources.withLock { $0[left.map] = nil } }
-        }
-        for subscription in all {
-            let query = subscription.query
-            if query.program == key.program, query.selects(key) { subscription.finish(reason) }
         }
     }
 
@@ -174,7 +187,9 @@ public final class EventStreams: Sendable {
     }
 
     /// Removes what is retained of a closed stream, at once: readers find a gap.
-    public func purge(_ key: StreamKey) {
+    public func purge(_ key: StreamKey) { changing.withLock { _ in purged(key) } }
+
+    private func purged(_ key: StreamKey) {
         guard let stream = journal.streams.first(where: { $0.key == key }),
             !stream.state.withLock({ $0.isOpen })
         else { return }

@@ -181,9 +181,12 @@ extension EventStream {
         state.withLock { state in
             guard !state.segments.isEmpty else { return nil }
             // A segment is made when the one before it is full.
-            return age
-                + (state.segments.count > 1
-                    ? state.segments[1].header.createdNanoseconds : state.lastNanoseconds)
+            let last =
+                state.segments.count > 1
+                ? state.segments[1].header.createdNanoseconds : state.lastNanoseconds
+            // A time that the loss of power damaged may be any.
+            let (expiry, isBeyond) = last.addingReportingOverflow(age)
+            return isBeyond ? .max : expiry
         }
     }
 }

@@ -65,26 +65,21 @@ struct Place {
         journaledBefore = 0
         ordinal = eligible(reach)
         journaledBefore = ordinal
-        if case .after = start { settle(oldest, end) }
+        if case .after = start { settle() }
     }
 
-    /// Finds the entry that a cursor names, and how many records come before it.
-    private mutating func settle(_ oldest: Totals, _ end: Totals) {
-        if sequence < oldest.nextSequence {
-            // What was evicted before cannot be counted by kind any more: by numbers then.
-            let missing = oldest.nextSequence - sequence
-            journaledBefore = ordinal &- missing
-            ordinal = journaledBefore
-        } else if case .entry(let segment, nil) = stream.locate(sequence, hint: nil) {
-            walk(segment)
-            journaledBefore = ordinal
-        } else if case .entry(let segment, _) = stream.locate(sequence, hint: nil) {
-            ordinal = eligible(segment.header.before)
-            journaledBefore = ordinal
-        } else {
-            ordinal = eligible(end)
-            journaledBefore = ordinal
+    /// Finds the entry that a cursor names, and how many records come before it. Of one look: what
+    /// was found above may be evicted by now.
+    mutating func settle() {
+        switch stream.locate(sequence, hint: nil) {
+        case .evicted(let next):
+            // What was evicted cannot be counted by kind any more: by numbers then.
+            ordinal = eligible(next) &- (next.nextSequence &- sequence)
+        case .entry(let segment, nil): walk(segment)
+        case .entry(let segment, _?): ordinal = eligible(segment.header.before)
+        case .caughtUp(let end): ordinal = eligible(end)
         }
+        journaledBefore = ordinal
     }
 
     /// Finds `sequence` in the segment: sets `hint` and `ordinal`.

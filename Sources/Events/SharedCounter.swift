@@ -16,8 +16,14 @@ final class SharedCounter: LostCounter {
         }
     }
 
+    /// A program that was replaced and kept its ring counts anew: what it counted before stays.
     func add(_ key: StreamKey, _ counter: (any LostCounter)?) {
-        state.withLock { _ = $0.counters.updateValue(counter, forKey: key) }
+        state.withLock { state in
+            let former = state.counters.updateValue(counter, forKey: key) ?? nil
+            let before = former?.lostRecords() ?? 0
+            // The same counter does not go back.
+            if counter?.lostRecords() ?? 0 < before { state.gone += before }
+        }
     }
 
     func remove(_ key: StreamKey) {

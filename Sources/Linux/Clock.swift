@@ -8,6 +8,13 @@ public enum Clock {
     /// The clock of deadlines and of `bpf_ktime_get_ns`; stands still in suspend.
     public static func monotonicNanoseconds() -> UInt64 { read(CLOCK_MONOTONIC) }
 
+    /// What is left until a deadline of `monotonicNanoseconds`: 0 when it is over. The clock is
+    /// read once, for between two looks the deadline may pass.
+    public static func nanosecondsLeft(until deadline: UInt64) -> UInt64 {
+        let now = monotonicNanoseconds()
+        return deadline > now ? deadline - now : 0
+    }
+
     /// Whole seconds of `monotonicNanoseconds`, up to a timer tick (10 ms) late, for a few
     /// nanoseconds: CLOCK_MONOTONIC_COARSE.
     public static func coarseMonotonicSeconds() -> UInt64 {

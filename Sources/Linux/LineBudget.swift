@@ -9,10 +9,11 @@ public struct LineBudget: Sendable {
     /// - Parameter limit: lines in ten seconds, which begin with the first.
     public init(limit: Int) { self.limit = limit }
 
-    /// - Parameter now: of a monotonic clock, in nanoseconds.
+    /// - Parameter now: of a monotonic clock, in nanoseconds; a thread that looked at the clock
+    ///   earlier than another may come later.
     /// - Returns: how many lines were left out before this one; nil where it is left out as well.
     public mutating func admit(now: UInt64) -> Int? {
-        if lines == 0 || now - began > Self.windowNanoseconds {
+        if lines == 0 || now > began && now - began > Self.windowNanoseconds {
             began = now
             lines = 0
         }

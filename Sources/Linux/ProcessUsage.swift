@@ -37,8 +37,7 @@ public struct ProcessUsage: Sendable {
         usage.residentBytes = field(24) * Int(sysconf(Int32(_SC_PAGESIZE)))
         let ticks = UInt64(max(1, sysconf(Int32(_SC_CLK_TCK))))
         let sinceBoot = UInt64(clamping: field(22)) * (1_000_000_000 / ticks)
-        let boot = Clock.realtimeNanoseconds() - Clock.boottimeNanoseconds()
-        usage.startedAtNanoseconds = boot + sinceBoot
+        usage.startedAtNanoseconds = Timestamp(bootNanoseconds: sinceBoot).nanoseconds
         // The directory's own descriptor is among them.
         do { usage.openDescriptors = try FileSystem.count("/proc/self/fd") - 1 } catch {}
         usage.descriptorLimit = ProcessLimits.descriptors

@@ -68,8 +68,8 @@ public final class RunningChild: Sendable {
         while untilOutputEnds
             ? openPipes[0].fd >= 0 : openPipes.contains(where: { $0.fd >= 0 })
         {
-            let now = Clock.monotonicNanoseconds()
-            let left = taken.deadline > now ? Int32((taken.deadline - now) / 1_000_000) + 1 : 0
+            let nanoseconds = Clock.nanosecondsLeft(until: taken.deadline)
+            let left = nanoseconds > 0 ? Int32(clamping: nanoseconds / 1_000_000 + 1) : 0
             if left == 0 && !taken.isKilled {
                 kill(process, SIGKILL)
                 taken.isKilled = true
@@ -101,8 +101,7 @@ public final class RunningChild: Sendable {
     public func finish(_ output: Output) -> Child.Exit {
         var taken = output
         if !taken.isKilled {
-            let now = Clock.monotonicNanoseconds()
-            let left = taken.deadline > now ? Int((taken.deadline - now) / 1_000_000) : 0
+            let left = Int(Clock.nanosecondsLeft(until: taken.deadline) / 1_000_000)
             let rest = collect(left, 0, untilOutputEnds: false)
             taken.errors.append(contentsOf: rest.errors.prefix(65536 - taken.errors.count))
             taken.isKilled = rest.isKilled
@@ -139,8 +138,9 @@ public final class RunningChild: Sendable {
         let raw = apiary_pidfd_open(process)
         // Before kernel 5.3, or without a descriptor to spare: look again and again.
         let ended = raw < 0 ? nil : SharedDescriptor(FileDescriptor(owning: raw))
-        while Clock.monotonicNanoseconds() < deadline {
-            let left = deadline - Clock.monotonicNanoseconds()
+        while true {
+            let left = Clock.nanosecondsLeft(until: deadline)
+            if left == 0 { return }
             guard let ended else {
                 var information = unsafe siginfo_t()
                 let flags = WEXITED | WNOHANG | WNOWAIT

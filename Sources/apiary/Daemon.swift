@@ -74,6 +74,7 @@ struct Daemon {
         folder?.stop()
         node.stop()
         server.stop(deadlineMilliseconds: 2500)
+        node.close()
         spare.stop()
         if node.isToDetach || configuration.flag("detach_on_stop") {
             node.detachEverything()

@@ -98,7 +98,10 @@ struct Restore: ParsableCommand {
                     bpffsDirectory: pins,
                     loader: Loader(executable: configuration.text("loader"))),
                 log: Logger(label: "restore") { _ in SwiftLogNoOpLogHandler() })
-            defer { node.stop() }
+            defer {
+                node.stop()
+                node.close()
+            }
             return try node.rehearseRegistered()
         } catch let problem as Problem {
             throw CommandRefusal("It is restored, but cannot be tried here: \(problem.detail)")

@@ -65,7 +65,7 @@ import Testing
 
     @Test func `each cursor goes on exactly after its record`() throws {
         try other.getpgid(10)
-        #expect(try Machine.waits { try numbers(lines("program=e")).count == 10 })
+        try #require(try Machine.waits { try numbers(lines("program=e")).count == 10 })
         let events = try lines("program=e").filter { $0["kind"] == "event" }
         for (index, event) in events.enumerated() {
             let cursor = event["cursor"]?.string ?? ""
@@ -134,7 +134,7 @@ import Testing
 
     @Test func `an event stream resumes by Last-Event-ID`() throws {
         try other.getpgid(4)
-        #expect(try Machine.waits { try numbers(lines("program=e")).count == 4 })
+        try #require(try Machine.waits { try numbers(lines("program=e")).count == 4 })
         let events = try lines("program=e").filter { $0["kind"] == "event" }
         let second = events[1]["cursor"]?.string ?? ""
         let path = "GET /v1/events?program=e&follow=false"

@@ -27,6 +27,28 @@ struct LedgerTests {
         }
     }
 
+    /// A reader comes back with a cursor while what it names is evicted: between the look at the
+    /// stream's counts and the search for the entry.
+    @Test func `a cursor that is overtaken while it is looked for counts what it lost`() throws {
+        defer { streams.stop() }
+        for number in 1...3 as ClosedRange<UInt64> { ring.put(number) }
+        try streams.settle(opens, 4)
+        let stream = try stream()
+        var place = Place(stream, .after(1), StreamQuery())
+        #expect(place.ledger(1, stream.state.withLock { $0.end }).pending == 2)
+        // By the pump's thread, in place of it: nothing is in the ring.
+        stream.evictOldest()
+        place.sequence = 2
+        place.settle()
+        let end = stream.state.withLock { $0.end }
+        #expect(place.ledger(1, end).journaled == 2)
+        #expect(place.ledger(1, end).lost == 0)
+        place.jump(to: end)
+        let ledger = place.ledger(1, end)
+        #expect(ledger.lost == 2)
+        #expect(ledger.pending == 0)
+    }
+
     /// The pump commits records to the segment, then tells the stream: who reads in between must not
     /// come to have more than the ledger knows of.
     @Test(arguments: [nil, "other"] as [String?])

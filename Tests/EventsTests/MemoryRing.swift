@@ -16,15 +16,21 @@ final class MemoryRing: RecordSource {
     private let readable: Wakeup
     /// Who holds it stops the pump where records are committed, but not yet published.
     let releases = Mutex(())
-    let identity: RingIdentity
+    /// Called whenever somebody asks which ring it is.
+    let asked = Mutex<(@Sendable () -> Void)?>(nil)
+    private let ownIdentity: RingIdentity
     let dataBytes: Int
 
     init(id: UInt64 = 7, boot: UInt64 = 1, dataBytes: Int = 1 << 20) throws {
-        identity = RingIdentity(mapID: id, boot: boot)
+        ownIdentity = RingIdentity(mapID: id, boot: boot)
         self.dataBytes = dataBytes
         readable = try Wakeup()
     }
 
+    var identity: RingIdentity {
+        asked.withLock { $0 }?()
+        return ownIdentity
+    }
     var pollDescriptor: Int32 { readable.raw }
     var consumerPosition: UInt64 { state.withLock { $0.consumer } }
     var lost: UInt64 { state.withLock { $0.lost } }

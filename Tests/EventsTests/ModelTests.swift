@@ -129,7 +129,12 @@ private struct Model {
         let number = line.value
         #expect(!invalid.contains(number) && number < next)
         guard let last = follower.last else { return }
-        #expect(number > last.value && line.sequence > last.sequence)
+        // Nothing below holds for one that goes back, and the differences would be negative.
+        guard number > last.value, line.sequence > last.sequence else {
+            Issue.record(
+                "\(number) at \(line.sequence) came after \(last.value) at \(last.sequence)")
+            return
+        }
         let between = line.sequence - last.sequence - 1
         let hidden = UInt64((last.value + 1..<number).filter { invalid.contains($0) }.count)
         let gaps = follower.gaps

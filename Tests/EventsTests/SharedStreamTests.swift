@@ -1,3 +1,5 @@
+import Linux
+import Synchronization
 import Testing
 
 @testable import Events
@@ -91,4 +93,65 @@ struct SharedStreamTests {
         #expect(try client.lines().filter { $0.kind == "event" }.map(\.number) == [2])
         #expect(streams.ledger().map(\.key) == [execs, opens])
     }
+
+    /// Two programs that come to one ring at once: the second is opened, or waits, whenever the
+    /// first asks which ring it is.
+    @Test func `of two that come at once the first to come is the owner, with its own type`() throws
+    {
+        defer { streams.stop() }
+        let streams = streams
+        let (one, other) = (try MemoryRing(id: 9), try MemoryRing(id: 9))
+        let (third, fourth) = (
+            StreamKey(program: "third", map: "events"), StreamKey(program: "fourth", map: "events")
+        )
+        let asks = Atomic(0)
+        let threads = Mutex<[NamedThread]>([])
+        let isOpened = Atomic(false)
+        one.asked.withLock { asked in
+            asked = {
+                // After the first look at what is shared.
+                guard asks.add(1, ordering: .relaxed).newValue == 2 else { return }
+                let thread = try? NamedThread("fourth") {
+                    try? streams.open(
+                        fourth, source: other, type: .untyped(8, name: "fourth"), lostCounter: nil)
+                    isOpened.store(true, ordering: .releasing)
+                }
+                threads.withLock { $0 += [thread].compactMap(\.self) }
+                let end = Clock.monotonicNanoseconds() + 300_000_000
+                while !isOpened.load(ordering: .acquiring), Clock.nanosecondsLeft(until: end) > 0 {
+                    Clock.sleep(nanoseconds: 1_000_000)
+                }
+            }
+        }
+        try streams.open(third, source: one, type: .untyped(8, name: "third"), lostCounter: nil)
+        for thread in threads.withLock({ $0 }) { thread.join() }
+        let stream = try #require(streams.journal.streams.first { $0.key != opens })
+        let type = stream.state.withLock { $0.schema?.types.first?.name }
+        #expect(type == stream.key.program)
+        #expect(streams.ledger().map(\.key).sorted() == [opens, stream.key].sorted())
+    }
+
+    @Test(arguments: [opens, execs])
+    func `what a program lost before it was replaced and kept the ring stays counted`(
+        _ key: StreamKey
+    ) throws {
+        defer { streams.stop() }
+        ring.lose(40)
+        ring.put(1)
+        // Each of the two counts all of the ring's.
+        try streams.settle(opens, 82)
+        #expect(streams.ledger().first?.lostInKernel == 80)
+        let replaced = FreshCounter()
+        try streams.open(key, source: ring, type: nil, lostCounter: replaced)
+        replaced.count.store(3, ordering: .relaxed)
+        streams.close(opens, reason: .programDeleted)
+        streams.close(execs, reason: .programDeleted)
+        #expect(streams.ledger().first?.lostInKernel == 83)
+    }
+}
+
+/// The counter of a program that was loaded anew.
+private final class FreshCounter: LostCounter {
+    let count = Atomic<UInt64>(0)
+    func lostRecords() -> UInt64? { count.load(ordering: .relaxed) }
 }

@@ -100,7 +100,7 @@ import Testing
     @Test func `taking moves nothing, releasing does, and the next owner goes on there`() throws {
         try fill(upTo: 10)
         let first = take()
-        #expect(first.numbers == [0, 1, 2, 3, 4, 5, 7, 8, 9])
+        try #require(first.numbers == [0, 1, 2, 3, 4, 5, 7, 8, 9])
         #expect(first.end == ring.producerPosition)
         #expect(ring.consumerPosition == 0)
         #expect(take().numbers == first.numbers)
@@ -120,7 +120,7 @@ import Testing
     @Test func `a limit, a refusal and a later start are kept`() throws {
         try fill(upTo: 10)
         let two = take(limit: 2)
-        #expect(two.numbers == [0, 1])
+        try #require(two.numbers == [0, 1])
         #expect(two.end == two.positions[1])
         #expect(take(from: two.end, limit: 3).numbers == [2, 3, 4])
         let refused = take(stopAt: 7)

@@ -21,4 +21,12 @@ import Testing
         #expect(budget.admit(now: 109 * Self.second) == nil)
         #expect(budget.admit(now: 111 * Self.second) == 1)
     }
+
+    @Test func `a thread that looked at the clock before another did may come after it`() {
+        var budget = LineBudget(limit: 2)
+        #expect(budget.admit(now: 20 * Self.second) == 0)
+        #expect(budget.admit(now: 20 * Self.second - 1) == 0)
+        #expect(budget.admit(now: 20 * Self.second - 2) == nil)
+        #expect(budget.admit(now: 30 * Self.second + 1) == 1)
+    }
 }

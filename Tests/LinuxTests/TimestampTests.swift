@@ -24,6 +24,14 @@ import Testing
         #expect(Clock.monotonicNanoseconds() - begin >= 2_000_000)
     }
 
+    @Test func `of a deadline that is over nothing is left`() {
+        let now = Clock.monotonicNanoseconds()
+        #expect(Clock.nanosecondsLeft(until: now) == 0)
+        #expect(Clock.nanosecondsLeft(until: 0) == 0)
+        let left = Clock.nanosecondsLeft(until: now + 60_000_000_000)
+        #expect(left > 0 && left <= 60_000_000_000)
+    }
+
     @Test func `the boot has an identity that stays`() throws {
         #expect(try Clock.bootID().utf8.count == 36)
         #expect(try Clock.bootID() == Clock.bootID())

@@ -81,6 +81,48 @@ import Testing
         #expect(!apiary.log.contains("987656789"))
     }
 
+    /// A write whose body is still on its way when the daemon is told to stop.
+    @Test func `a write that ends while the daemon stops is noted`() throws {
+        let apiary = try TestDaemon()
+        try apiary.curl("PUT /v1/programs/c", file: "maps.bpf.o").answers(201)
+        for round in 1... {
+            let path = apiary.directory + "/round\(round)"
+            let curl = "curl -s --unix-socket \(apiary.socket)"
+            let url = "http://localhost/v1/maps/c/row/entries/\(round)"
+            let script = """
+                \(curl) -N http://localhost/v1/events >\(path).events &
+                (printf '{"val'; touch \(path).sent
+                    while [ ! -e \(path).go ]; do sleep 0.02; done; printf 'ue":1}') |
+                    \(curl) -T - -H 'Expect:' -H 'Content-Type: application/json' '\(url)' \
+                        >\(path).answer
+                wait
+                """
+            let clients = try NamedThread("clients") {
+                // What they were told is in the files.
+                _ = try? Machine.run("sh", "-c", script)
+            }
+            func events() -> String { FileSystem.text(path + ".events") ?? "" }
+            #expect(
+                try Machine.waits {
+                    events().contains("hello") && FileSystem.exists(path + ".sent")
+                })
+            apiary.signal(15)
+            #expect(try Machine.waits { events().contains("shutdown") })
+            // Whatever else of it is to end has time for that now.
+            Clock.sleep(nanoseconds: 200_000_000)
+            try FileSystem.replace(path + ".go", with: [UInt8]().span)
+            #expect(try apiary.waitsForDeath())
+            clients.join()
+            try apiary.start()
+            // On a machine that is too busy the stop was over before the body came.
+            let answer = FileSystem.text(path + ".answer") ?? ""
+            if answer.contains("\"value\"") || round == 5 {
+                #expect(try !rows(apiary, "action=put_entry").isEmpty, "\(answer)")
+                return
+            }
+        }
+    }
+
     @Test func `a row that was changed, removed or cut off breaks the chain`() throws {
         let apiary = try TestDaemon()
         for name in ["a", "b", "c", "d"] {
