@@ -9,6 +9,8 @@ enum LoadCause: String, CaseIterable {
     case missingNullCheck = "missing_null_check"
     case outOfRange = "out_of_range_access"
     case unknownHelper = "unknown_helper"
+    case missingBTF = "missing_btf"
+    case legacyMaps = "legacy_maps"
     case missingType = "missing_kernel_type"
     case missingTarget = "missing_target"
     case missingCapability = "missing_capability"
@@ -29,7 +31,9 @@ enum LoadCause: String, CaseIterable {
         case .permission: return ofPermission(failure, host)
         case .map: return ofMap(failure)
         case .relocation where failure.pointer != nil: return .missingTarget
+        case .btf where failure.message.contains("BTF is required"): return .missingBTF
         case .relocation, .btf: return .missingType
+        case .elf where failure.message.contains("legacy map definitions"): return .legacyMaps
         case .verifier:
             guard let reason = failure.reason else {
                 return failure.errno == .e2big ? .programTooLarge : nil
@@ -149,6 +153,13 @@ extension LoadCause {
             "Kernel \(host.kernelRelease) has no such function, or not for programs of this type: "
                 + "use another, or another section; `bpftool feature probe` lists the helpers of "
                 + "each type."
+        case .missingBTF:
+            "Maps are declared by types, SEC(\".maps\"), which are in the object's BTF: compile it "
+                + "with clang -g, and leave .BTF in it afterwards (llvm-strip -g keeps it)."
+        case .legacyMaps:
+            "Declare each map by its types: struct { __uint(type, BPF_MAP_TYPE_HASH); "
+                + "__uint(max_entries, 64); __type(key, __u32); __type(value, __u64); } name "
+                + "SEC(\".maps\");"
         case .missingType:
             "Kernel \(host.kernelRelease)"
                 + (host.hasBTF ? "" : " was built without BTF (CONFIG_DEBUG_INFO_BTF), and")

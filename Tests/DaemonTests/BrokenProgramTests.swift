@@ -1,4 +1,5 @@
 import JSON
+import Linux
 import TestSupport
 import Testing
 
@@ -101,6 +102,7 @@ import Testing
         Row("map_type", "map", nil, "odd"),
         Row("map_key", "map", nil, "odd"),
         Row("section_unknown", "elf", nil, "wishful"),
+        Row("maps_legacy", "elf", "legacy_maps", "legacy map definitions"),
     ]
 
     @Test(arguments: verifierRows) func `the verifier's refusal says where and why`(row: Row)
@@ -136,6 +138,21 @@ import Testing
             return
         }
         #expect(answer["/libbpf_log"]?.string?.isEmpty ?? true == false || row.stage == "elf")
+    }
+
+    @Test func `an object that was compiled without -g is told so`() throws {
+        let apiary = try TestDaemon()
+        // What the sections are called is all that tells them.
+        let bytes = try FileSystem.read(Repository.object("counter.bpf.o"))
+        let name = Array(".BTF".utf8)
+        let without = bytes.indices.reduce(into: bytes) { object, index in
+            if bytes[index...].starts(with: name) { object[index + 1] = UInt8(ascii: "X") }
+        }
+        let file = apiary.directory + "/without.bpf.o"
+        try FileSystem.replace(file, with: without.span)
+        let answer = try apiary.curl("PUT /v1/programs/x", file: file).answers(
+            422, #"{"code":"object_refused","stage":"btf","cause":"missing_btf"}"#)
+        #expect(answer["/hint"]?.string?.contains("clang -g") == true)
     }
 
     @Test func `a helper that lockdown takes away is told as such`() throws {
