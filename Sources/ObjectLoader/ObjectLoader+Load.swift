@@ -11,6 +11,7 @@ extension ObjectLoader {
         LibbpfLog.capture()
         let (elf, license) = try checkHeader(of: input)
         let object = try OpenObject(input)
+        KernelNames(object).spell()
         let functions = try choose(request.onlyFunctions, of: object)
         try setTargets(request, of: functions)
         for function in functions { try checkTarget(of: function, request) }

@@ -66,3 +66,29 @@ import Testing
         }
     }
 }
+
+/// An object whose BTF the kernel would refuse for its names, all of it.
+@Suite(.requiresRoot, .needs(.tracepoint)) struct KernelNameTests {
+    @Test func `names that the kernel takes in no BTF are spelled so that it does`() throws {
+        let apiary = try TestDaemon()
+        let other = try Workload()
+        let answer = try apiary.curl(
+            "PUT /v1/programs/n?attach=auto&global=target_pid=\(other.processIdentifier)",
+            file: "names.bpf.o"
+        ).answers(201)
+        let globals = answer["/globals"]?.array ?? []
+        #expect(globals.first { $0["name"] == "target_pid" }?["type"] == "__u32")
+        try other.getpgid(1)
+        let shown = "{\"pid\":\(other.processIdentifier),\"mode_\":\"MODE_FAST\",\"_cents\":7}"
+        #expect(
+            try Machine.waits {
+                try apiary.curl("GET /v1/events?program=n&follow=false&filter=_cents==7")
+                    .answers(200).text.contains("\"type\":\"cost_\",\"data\":" + shown)
+            })
+        try apiary.curl("GET /v1/maps/n/table/entries/1").answers(
+            200, "{\"key\":1,\"value\":\(shown)}")
+        try apiary.curl("GET /v1/maps/n/table").answers(200, #"{"value_type":"struct cost_"}"#)
+        try apiary.restart()
+        try apiary.curl("GET /v1/maps/n/table").answers(200, #"{"value_type":"struct cost_"}"#)
+    }
+}

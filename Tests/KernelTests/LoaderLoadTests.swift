@@ -23,6 +23,7 @@ import Testing
 
     @Test(arguments: [
         "counter", "events", "anchor", "undeclared", "rawtracepoint", "tpbtf", "uprobe", "globals",
+        "names",
     ])
     func `each object loads and every pin of its report opens again`(name: String) throws {
         let report = try load(name)
