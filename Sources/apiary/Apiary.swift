@@ -8,6 +8,7 @@ let apiaryVersion = "0.1.0"
 struct Apiary: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apiary", abstract: "An HTTP/JSON control plane for eBPF.",
+        version: "apiary \(apiaryVersion)",
         subcommands: [
             Serve.self, TokenCommand.self, AuditCommand.self, CheckConfig.self, Verify.self,
             Restore.self, Version.self,
@@ -18,7 +19,7 @@ struct Version: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Print the release.")
 
     func run() {
-        print("apiary \(apiaryVersion)")
+        print(Apiary.configuration.version)
     }
 }
 

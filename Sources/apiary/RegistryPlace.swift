@@ -7,16 +7,23 @@ internal import Registry
 
 /// Where a command finds the daemon, or while none runs its registry.
 struct RegistryPlace: ParsableArguments {
-    @Option(name: .long, help: ArgumentHelp("Configuration file (YAML).", valueName: "file"))
+    @Option(
+        name: .long, help: ArgumentHelp("Configuration file (YAML).", valueName: "file"),
+        completion: .file())
     var config: String?
 
-    @Option(name: .long, help: ArgumentHelp("As the daemon's.", valueName: "dir"))
+    @Option(
+        name: .long, help: ArgumentHelp("As the daemon's.", valueName: "dir"),
+        completion: .directory)
     var runtimeDir: String?
 
-    @Option(name: .long, help: ArgumentHelp("As the daemon's.", valueName: "dir"))
+    @Option(
+        name: .long, help: ArgumentHelp("As the daemon's.", valueName: "dir"),
+        completion: .directory)
     var stateDir: String?
 
-    @Option(name: .long, help: ArgumentHelp("As the daemon's.", valueName: "path"))
+    @Option(
+        name: .long, help: ArgumentHelp("As the daemon's.", valueName: "path"), completion: .file())
     var socket: String?
 
     static func origin(_ action: String) -> ChangeOrigin {

@@ -22,7 +22,9 @@ struct Restore: ParsableCommand {
 
     @OptionGroup var options: ServeOptions
 
-    @Argument(help: ArgumentHelp("The backup; - reads it from standard input.", valueName: "file"))
+    @Argument(
+        help: ArgumentHelp("The backup; - reads it from standard input.", valueName: "file"),
+        completion: .file())
     var file: String
 
     @Flag(name: .long, help: "Move what is in the state directory aside, into before-restore-….")

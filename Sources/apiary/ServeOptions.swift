@@ -1,31 +1,38 @@
 internal import ArgumentParser
+internal import Logging
 
 /// The options of `apiary serve`. Each may also stand in the configuration file, `runtime_dir: …`,
 /// or in the environment, `APIARY_RUNTIME_DIR`; the command line wins, then the environment, then
 /// the file.
 struct ServeOptions: ParsableArguments {
-    @Option(name: .long, help: ArgumentHelp("Configuration file (YAML).", valueName: "file"))
+    @Option(
+        name: .long, help: ArgumentHelp("Configuration file (YAML).", valueName: "file"),
+        completion: .file())
     var config: String?
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Socket, lock and journal. Default /run/apiary.", valueName: "dir"))
+        help: ArgumentHelp("Socket, lock and journal. Default /run/apiary.", valueName: "dir"),
+        completion: .directory)
     var runtimeDir: String?
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Registry and objects. Default /var/lib/apiary.", valueName: "dir"))
+        help: ArgumentHelp("Registry and objects. Default /var/lib/apiary.", valueName: "dir"),
+        completion: .directory)
     var stateDir: String?
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Pins. Default /sys/fs/bpf/apiary.", valueName: "dir"))
+        help: ArgumentHelp("Pins. Default /sys/fs/bpf/apiary.", valueName: "dir"),
+        completion: .directory)
     var bpffs: String?
 
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Unix socket. Default apiary.sock in the runtime directory.", valueName: "path"))
+            "Unix socket. Default apiary.sock in the runtime directory.", valueName: "path"),
+        completion: .file())
     var socket: String?
 
     @Option(
@@ -52,18 +59,22 @@ struct ServeOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Journal of the events. Default journal in the runtime directory.", valueName: "dir"))
+            "Journal of the events. Default journal in the runtime directory.", valueName: "dir"),
+        completion: .directory)
     var journalDir: String?
 
     @Option(
         name: .long,
-        help: ArgumentHelp("apiary-loader. Default: beside this executable.", valueName: "path"))
+        help: ArgumentHelp("apiary-loader. Default: beside this executable.", valueName: "path"),
+        completion: .file())
     var loader: String?
 
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "trace, debug, info, notice, warning, error. Default info.", valueName: "level"))
+            "trace, debug, info, notice, warning, error, critical. Default info.",
+            valueName: "level"),
+        completion: .list(Logger.Level.allCases.map(\.rawValue)))
     var logLevel: String?
 }
 

@@ -19,7 +19,9 @@ struct TokenCommand: ParsableCommand {
         @Argument(help: "Its name: 1 to 127 of A-Z a-z 0-9 _ . -")
         var name: String
 
-        @Option(name: .long, help: "metrics, read, operate or admin.")
+        @Option(
+            name: .long, help: "metrics, read, operate or admin.",
+            completion: .list(Settings.roles))
         var role: String
 
         @Option(

@@ -152,4 +152,30 @@ struct ConfigurationTests {
         let found = try configuration([], ["APIARY_SOKET": "/x", "HOME": "/"]).unknownVariables
         #expect(found == ["APIARY_SOKET"])
     }
+
+    @Test(arguments: [
+        ("apiary token create x --role ", "metrics read operate admin"),
+        ("apiary serve --log-level d", "debug"),
+        ("apiary serve --config /etc/host", "/etc/hostname"),
+        ("apiary token c", "create"), ("apiary audit v", "verify"),
+    ])
+    func `bash completes commands, values and files`(line: String, offered: String) throws {
+        let driver = """
+            \(Apiary.completionScript(for: .bash))
+            COMP_LINE=$1; COMP_POINT=${#1}
+            read -ra COMP_WORDS <<<"$1"; [ "${1: -1}" = " " ] && COMP_WORDS+=("")
+            COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+            command=$(builtin complete -p apiary); command=${command##*-F }
+            ${command%% *} apiary "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+            echo "${COMPREPLY[@]}"
+            """
+        let exit = try Child.run(
+            "/bin/bash", arguments: ["-c", driver, "bash", line],
+            environment: ["PATH=/usr/bin:/bin"],
+            deadlineMilliseconds: 20_000, outputLimit: 65536)
+        let words = String(decoding: exit.output, as: UTF8.self).split { " \n".contains($0) }
+        #expect(
+            offered.split(separator: " ").allSatisfy { words.contains($0) },
+            "\(words) \(String(decoding: exit.errors, as: UTF8.self))")
+    }
 }
