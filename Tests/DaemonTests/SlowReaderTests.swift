@@ -55,8 +55,12 @@ import Testing
         try Self.load(apiary, pid: producer.processIdentifier)
         var last = 0
         for round in 0..<3 {
-            let readers = try ["", "&filter=number%20%26%201", "&sample=1/7", "&type=none"]
-                .map { try Reader(apiary.socket, $0) }
+            // A type that a named program does not have would be refused.
+            let queries = [
+                "program=e", "program=e&filter=number%20%26%201", "program=e&sample=1/7",
+                "type=none",
+            ]
+            let readers = try queries.map { try Reader(apiary.socket, $0) }
             defer { for reader in readers { reader.stop() } }
             let areThere = try Machine.waits(seconds: 60) {
                 let ledger = try apiary.curl("GET /v1/events/ledger?program=e").answers(200)
@@ -91,7 +95,7 @@ import Testing
             process.executableURL = URL(fileURLWithPath: "/usr/bin/curl")
             process.arguments = [
                 "-sN", "-o", "/dev/null", "--unix-socket", socket,
-                "http://localhost/v1/events?program=e" + query,
+                "http://localhost/v1/events?" + query,
             ]
             try process.run()
         }

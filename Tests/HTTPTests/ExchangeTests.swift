@@ -6,7 +6,8 @@ import Testing
 @Suite struct ExchangeTests {
     @Test func `a request is answered with what the handler says`() throws {
         let server = try TestServer { _ in quick(echo) }
-        for client in [try server.connect(), try server.connectTCP()] {
+        for connect in server.listeners {
+            let client = try connect()
             let answer = try client.request("GET /v1/x%20y?a=1&b=c+d%2B", "X-Thing:  two  words ")
             #expect(answer.status == 200)
             #expect(answer.header("cache-control") == "no-store")

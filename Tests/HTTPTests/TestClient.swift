@@ -16,13 +16,17 @@ struct Answer {
 }
 
 /// The connection ended before an answer.
-struct NoAnswer: Error {}
+struct NoAnswer: Error {
+    /// How it ended: `end`, or what recv(2) says, of which EAGAIN is that nothing came in time.
+    let end: String
+}
 
 /// A socket and nothing else: sends exactly the bytes it is told to, reads answers.
 final class TestClient {
     let descriptor: Int32
     private var buffer: [UInt8] = []
     private(set) var isAtEnd = false
+    private var lastFailure = "end"
 
     init(path: String) throws {
         descriptor = try check(socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0))
@@ -125,8 +129,9 @@ final class TestClient {
     /// Reads only the status line and the headers.
     func head() throws -> Answer {
         var answer = Answer()
-        guard let status = line() else { throw NoAnswer() }
-        answer.status = try #require(Int(status.split(separator: " ")[1]))
+        guard let status = line() else { throw NoAnswer(end: lastFailure) }
+        answer.status = try #require(
+            status.split(separator: " ").dropFirst().first.flatMap { Int($0) })
         while let line = line(), !line.isEmpty {
             let colon = try #require(line.firstIndex(of: ":"))
             let value = line[line.index(after: colon)...].drop { $0 == " " }
@@ -179,9 +184,11 @@ final class TestClient {
         let got = unsafe room.withUnsafeMutableBytes { buffer in
             unsafe recv(descriptor, buffer.baseAddress, buffer.count, 0)
         }
+        let failure = Errno.current
         if got > 0 { buffer += room.prefix(got) }
+        if got < 0 { lastFailure = "\(failure)" }
         // A reset is an end as well; a timeout is not.
-        if got == 0 || (got < 0 && errno != EAGAIN) { isAtEnd = true }
+        if got == 0 || (got < 0 && failure != .eagain) { isAtEnd = true }
         return got > 0
     }
 }

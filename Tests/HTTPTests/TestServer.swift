@@ -61,6 +61,9 @@ final class TestServer: Sendable {
     func connect() throws -> TestClient { try TestClient(path: path) }
     func connectTCP() throws -> TestClient { try TestClient(port: port) }
 
+    /// A client of each listener, connected when it is its turn: a head is waited for ten seconds.
+    var listeners: [() throws -> TestClient] { [connect, connectTCP] }
+
     /// Runs the real curl against the Unix socket.
     func curl(_ arguments: String..., path: String) throws -> Child.Exit {
         let all =
