@@ -132,6 +132,11 @@ public final class Tokens: Sendable {
             throw Problem(
                 .alreadyExists, "There is a token \(new.name): revoke it or take another name.")
         }
+        // Two of a name would be one in the audit log, and ended together.
+        guard !fixed.withLock({ $0.contains { $0.token.name == new.name } }) else {
+            throw Problem(
+                .alreadyExists, "token_file has a token \(new.name): take another name.")
+        }
         guard there.count < Self.limit else {
             throw Problem(
                 .quotaExceeded, "There are \(there.count) tokens, the limit is \(Self.limit).")

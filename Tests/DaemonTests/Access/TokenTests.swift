@@ -230,6 +230,9 @@ import Testing
         try FileSystem.changeMode(path, 0o600)
         try apiary.start()
         try apiary.curl("GET /v1/tokens", "Authorization: Bearer \(text)").answers(200)
+        // Two of a name would be one in the audit log.
+        try apiary.curl("POST /v1/tokens", json: #"{"name":"other","role":"read"}"#)
+            .answers(409, problem: .alreadyExists)
         apiary.stop()
         try FileSystem.replace(path, with: Array("root-ci admin apy_short\n".utf8).span)
         #expect(throws: TestDaemonError.self) { try apiary.start() }
