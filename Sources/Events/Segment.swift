@@ -109,7 +109,8 @@ final class Segment: @unchecked Sendable {
             length: base.load(fromByteOffset: offset, as: UInt32.self),
             flags: base.load(fromByteOffset: offset &+ 4, as: UInt32.self),
             sequence: base.load(fromByteOffset: offset &+ 8, as: UInt64.self),
-            nanoseconds: base.load(fromByteOffset: offset &+ 16, as: UInt64.self),
+            // No time is as late as what stands for never, however damaged it is.
+            nanoseconds: min(base.load(fromByteOffset: offset &+ 16, as: UInt64.self), .max - 1),
             position: base.load(fromByteOffset: offset &+ 24, as: UInt64.self))
         guard offset &+ EntryHeader.span(Int(entry.length)) <= tail else { return nil }
         guard !entry.isGap || entry.length >= EntryHeader.gapByteCount else { return nil }

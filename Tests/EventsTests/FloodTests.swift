@@ -54,7 +54,7 @@ struct FloodTests {
                 #expect(line.number == sequence)
             } else if line.kind == "gap" {
                 gaps.append((sequence, line))
-                sequence += line.lost
+                sequence &+= line.lost
             }
         }
         #expect(sequence == count)
@@ -133,7 +133,7 @@ struct FloodTests {
             case "gap":
                 #expect(line.place == "kernel")
                 gap += line.lost
-                sequence += line.lost
+                sequence &+= line.lost
             default: break
             }
         }

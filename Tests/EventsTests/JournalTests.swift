@@ -182,6 +182,17 @@ struct JournalTests {
         second.waitForThreads()
         #expect(second.journal.evictExpired(now: Clock.realtimeNanoseconds()) == .max)
         #expect(try numbers(second) == [1])
+        // Nobody wants its type, and two streams are merged: it is passed over, or given, as well.
+        let other = try second.client {
+            $0.type = "other"
+            $0.follow = false
+        }
+        #expect(try other.lines().map(\.kind) == ["hello", "end"])
+        let next = try MemoryRing(id: 8)
+        try second.open(execs, source: next, type: nil, lostCounter: nil)
+        next.put(2)
+        try second.settle(execs, 2)
+        #expect(try numbers(second).sorted() == [1, 2])
     }
 
     @Test func `segments roll, double, and keep a record larger than themselves`() throws {
