@@ -62,7 +62,6 @@ final class Tickets: Sendable {
         return ticket.caller
     }
 
-    /// Those of a credential that is no longer one.
     /// Those of callers who may open nothing any more.
     func drop(where isOver: (Caller) -> Bool) {
         tickets.withLock { tickets in tickets = tickets.filter { !isOver($0.value.caller) } }

@@ -32,6 +32,9 @@ struct Place {
         Cursor.Place(stream: stream.number, sequence: sequence &- 1)
     }
 
+    /// Entries that may be given yet: where a finite answer ends, none come behind it.
+    var mostEntries: Int { end.map { Int(clamping: $0 - sequence) } ?? .max }
+
     /// Where a reader of `stream` begins.
     enum Start { case oldest, now, after(UInt64) }
 

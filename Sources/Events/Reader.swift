@@ -253,7 +253,7 @@ struct Reader {
         guard
             let (run, end) = place.rendering.renderAlone(
                 place.stream, segment, (place.sequence, offset),
-                most: place.end.map { Int(clamping: $0 - place.sequence) } ?? .max, visible: left,
+                most: place.mostEntries, visible: left,
                 until: query.untilNanoseconds ?? .max, &spill, into: &buffer)
         else { return false }
         precondition(run.count > 0, "no text for \(place.sequence)")
@@ -269,7 +269,7 @@ struct Reader {
         let place = places[index]
         let piece = place.rendering.piece(place.stream, segment, place.sequence, offset: offset)
         let first = piece.entries.lowerBound
-        var most = place.end.map { Int(clamping: $0 - place.sequence) } ?? .max
+        var most = place.mostEntries
         if let until = query.untilNanoseconds {
             most = min(most, entries(of: piece, segment, from: offset, before: until))
         }

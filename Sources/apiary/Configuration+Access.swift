@@ -147,9 +147,7 @@ extension Configuration {
     private static func host(_ text: String) throws -> String {
         guard !text.isEmpty,
             text.allSatisfy({
-                $0.isASCII
-                    && ($0.isLetter || $0.isNumber
-                        || "-._:[]".contains($0))
+                $0.isASCII && ($0.isLetter || $0.isNumber || "-._:[]".contains($0))
             })
         else { throw CommandRefusal("hosts: \(text) is not of the form name or name:port.") }
         return text.lowercased()

@@ -121,13 +121,18 @@ struct JournalTests {
         #expect(try numbers(second) == Array(1...11))
     }
 
-    @Test func `an unfinished or damaged file is put aside, and the rest is read`() throws {
+    /// The journal of a daemon that took one record.
+    private func leaveOneRecord() throws {
         let ring = try MemoryRing()
         let first = try streams()
         try first.open(opens, source: ring, type: nil, lostCounter: nil)
         ring.put(1)
         try first.settle(opens, 2)
         first.stop()
+    }
+
+    @Test func `an unfinished or damaged file is put aside, and the rest is read`() throws {
+        try leaveOneRecord()
         let empty = path + "/1/" + Recovery.fileName(2)
         try FileSystem.replace(empty, with: [UInt8](repeating: 0, count: 4096).span)
         try FileSystem.replace(path + "/1/nonsense.segment", with: [1, 2, 3].span)
@@ -165,12 +170,7 @@ struct JournalTests {
     }
 
     @Test func `a damaged time is no time at which something expires`() throws {
-        let ring = try MemoryRing()
-        let first = try streams()
-        try first.open(opens, source: ring, type: nil, lostCounter: nil)
-        ring.put(1)
-        try first.settle(opens, 2)
-        first.stop()
+        try leaveOneRecord()
         let file = path + "/1/" + Recovery.fileName(1)
         var bytes = try FileSystem.read(file)
         // The time of the entry.
